@@ -1,0 +1,162 @@
+"""From an answer and its hits to a record: every per-question score, and where a wrong answer was lost."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from eval.locate import Locator, Target
+from eval.metrics import citations as cite
+from eval.metrics import ranking
+from eval.metrics.coverage import answer_coverage, answer_recall
+from eval.metrics.exactness import exactness
+from eval.metrics.inclusion import must_include
+from eval.metrics.overlap import rouge_l, token_f1, tokens
+from eval.metrics.scope import right_issuer, right_year
+from eval.records import KEPT, SHOWN, Record, Stage, hit_record, without_timings
+from eval.sets import EvalItem, same_source
+from rag.schema import Answer, Citation, Hit
+
+_MARKER = re.compile(r"\[\d+\]|\*\*|^\s*[>#-]+\s*", re.M)
+
+Search = Callable[[str], Sequence[Hit]]
+
+
+def score(item: EvalItem, answer: Answer, hits: Sequence[Hit], locator: Locator, search: Search) -> Record:
+    """The record of one question.
+
+    hits: best first, as deep as the run looks. search: asked for the gold quote itself when the gold was not found,
+    to tell a document that was cut badly from one that was ranked badly.
+    """
+    targets = locator.targets(item) if item.answerable else ()
+    found = [[t for t, target in enumerate(targets) if _holds(locator, target, h)] for h in hits]
+    scores = _answer_scores(item, answer, locator, targets) | _refusal_scores(item, answer)
+    if targets:
+        scores |= _ranking_scores(item, hits, found, len(targets))
+    correct = scores["correct"] == 1
+    lost = None if correct else _lost(item, answer, hits, found, targets, locator, search)
+    kept = tuple(hit_record(r, h, bool(f)) for r, (h, f) in enumerate(zip(hits[:KEPT], found, strict=False), 1))
+    return Record(item, without_timings(answer), kept, correct, lost, dict(sorted(scores.items())))
+
+
+def _holds(locator: Locator, target: Target, hit: Hit) -> bool:
+    return locator.touched(target, hit.document.source, hit.passage.start, hit.passage.end)
+
+
+# ---------------------------------------------------------------- answers
+
+def _answer_scores(item: EvalItem, answer: Answer, locator: Locator, targets: Sequence[Target]) -> dict[str, float]:
+    answered = answer.status == "answered"
+    scores: dict[str, float] = {}
+    if answered:
+        scores["citation_validity"] = cite.validity(answer.citations, locator.text)
+        scores["exactness"] = exactness(answer.claims, answer.citations)
+        scores["answer_tokens"] = len(tokens(plain(answer.answer)))
+    if not item.answerable:
+        return scores | {"correct": float(not answered)}
+    given = answer.citations if answered else ()
+    said = plain(answer.answer) if answered else ""
+    touches = [[_cites(locator, t, c) for t in targets] for c in given]
+    scores["citation_precision"] = cite.precision(touches)
+    scores["citation_recall"] = cite.recall(touches, len(targets))
+    wanted = locator.answer_targets(item)
+    spans = [(c.source, c.start, c.end) for c in given]
+    coverages = [locator.covered(t, spans) for t in wanted]
+    held = any(_cites(locator, t, c) for t in wanted for c in given)
+    scores["cited"] = float(held or any(map(any, touches)))
+    if wanted:
+        scores |= {"answer_recall": answer_recall(coverages), "answer_coverage": answer_coverage(coverages)}
+    if item.must_include:
+        scores["must_include"] = must_include(said, item.must_include)
+        scores["must_include_all"] = float(scores["must_include"] == 1)
+    scores["right_document"] = float(any(same_source(g.source, c.source) for g in item.gold for c in given))
+    scores |= _overlaps(item, said)
+    for name, value in (("right_year", right_year(item, given)), ("right_issuer", right_issuer(item, given))):
+        if value is not None:
+            scores[name] = value
+    right = scores["cited"] and scores.get("must_include_all", 1)
+    if item.all_gold:
+        right = right and scores["citation_recall"] == 1
+    return scores | {"answered": float(answered), "correct": float(bool(right))}
+
+
+def _cites(locator: Locator, target: Target, citation: Citation) -> bool:
+    return locator.touched(target, citation.source, citation.start, citation.end)
+
+
+def _overlaps(item: EvalItem, said: str) -> dict[str, float]:
+    quotes = [g.quote for g in item.gold if g.quote]
+    references = list(item.answers) or (["".join(quotes)] if item.all_gold and quotes else quotes)
+    if not references:
+        return {}
+    mine, theirs = tokens(said), [tokens(r) for r in references]
+    return {"token_f1": max(token_f1(mine, r) for r in theirs), "rouge_l": max(rouge_l(mine, r) for r in theirs)}
+
+
+def plain(answer: str) -> str:
+    """An answer's words: without [n] markers and the marks of Markdown."""
+    return _MARKER.sub("", answer)
+
+
+def _refusal_scores(item: EvalItem, answer: Answer) -> dict[str, float]:
+    refused = float(answer.status != "answered")
+    scores = {"false_refusals" if item.answerable else "refusal_recall": refused}
+    if refused:
+        scores["refusal_precision"] = float(not item.answerable)
+    return scores
+
+
+# ---------------------------------------------------------------- retrieval
+
+def _ranking_scores(
+    item: EvalItem, hits: Sequence[Hit], found: Sequence[Sequence[int]], targets: int
+) -> dict[str, float]:
+    """Passages by targets (each counted where first found), documents by gold sources (each at its first passage)."""
+    seen: set[int] = set()
+    gains: list[float] = []
+    for held in found:
+        gains.append(float(len(set(held) - seen)))
+        seen |= set(held)
+    ideal = [g for g in gains if g] + [1.0] * (targets - len(seen))
+    sources = list(dict.fromkeys(h.document.source for h in hits))
+    gold = list(dict.fromkeys(g.source for g in item.gold))
+    documents = [float(any(same_source(g, s) for g in gold)) for s in sources]
+    within = {t for held in found[:10] for t in held}
+    scores = {f"hit@{k}": ranking.hit(gains, k) for k in (1, 5, 10)}
+    scores |= {f"doc_hit@{k}": ranking.hit(documents, k) for k in (1, 5)}
+    return scores | {
+        "mrr@10": ranking.reciprocal_rank(gains, 10),
+        "ndcg@10": ranking.ndcg(gains, ideal, 10),
+        "recall@10": len(within) / targets,
+        "doc_mrr@10": ranking.reciprocal_rank(documents, 10),
+        "doc_ndcg@10": ranking.ndcg(documents, [1.0] * len(gold), 10),
+    }
+
+
+# ---------------------------------------------------------------- where it was lost
+
+def _lost(
+    item: EvalItem, answer: Answer, hits: Sequence[Hit], found: Sequence[Sequence[int]],
+    targets: Sequence[Target], locator: Locator, search: Search,
+) -> Stage:  # fmt: skip
+    """The first stage that lost the first target that is not cited (DESIGN.md 3 has the stages)."""
+    if not item.answerable:
+        return "gate"
+    given = answer.citations if answer.status == "answered" else ()
+    missing = [t for t, target in enumerate(targets) if not any(_cites(locator, target, c) for c in given)]
+    if not missing:
+        return "composition"
+    rank = next((r for r, held in enumerate(found, 1) if missing[0] in held), None)
+    if rank is None:
+        return "retrieval" if _cut_whole(targets[missing[0]], locator, search) else "parsing"
+    if rank > SHOWN:
+        earlier = hits[rank - 1].trace[:-1]
+        return "reranking" if any(t.rank <= SHOWN for t in earlier) else "retrieval"
+    return "composition" if answer.status == "answered" else "gate"
+
+
+_PROBE = 300
+
+
+def _cut_whole(target: Target, locator: Locator, search: Search) -> bool:
+    """Whether some passage holds the target: the gold's own words must find it."""
+    probes = [locator.sample(place, _PROBE) for place in target.places]
+    return any(_holds(locator, target, hit) for probe in probes[:3] for hit in search(probe))

@@ -1,0 +1,93 @@
+"""Settings: defaults < `wenju.toml` < `WENJU_*` environment < flags. An unknown key is an error."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from rag.errors import SettingError
+
+DEFAULT_EMBEDDER = "multilingual-e5-small"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that decides how Wenju behaves. Field names are the keys of `wenju.toml`; `WENJU_<NAME>` overrides."""
+
+    home: Path = Path(".wenju")
+    embedder: str = DEFAULT_EMBEDDER
+    """The packaged default, a folder of a sentence-transformers model, or a hub name."""
+    query_prompt: str | None = None
+    """Put before a question; None: what the model itself asks for."""
+    passage_prompt: str | None = None
+    store: str = "faiss"
+    generator: str = "extractive"
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    min_confidence: float = 0.5
+    """Below it the answer is `no_evidence`. Its risk-coverage curve is in eval/README.md."""
+    max_question: int = 2000
+    """Longest question in characters."""
+    max_file_mb: int = 64
+    today: str | None = None
+    """ISO date that "今年" and "去年" count from; None: the clock."""
+
+    @property
+    def index(self) -> Path:
+        """Folder of the index."""
+        return self.home / "index"
+
+    @property
+    def models(self) -> Path:
+        """Folder of restored weights."""
+        return self.home / "models"
+
+
+_NAMES = {f.name for f in fields(Settings)}
+_GENERATORS, _STORES = ("extractive",), ("faiss",)
+
+
+def load_settings(flags: Mapping[str, Any] | None = None, folder: Path | None = None) -> Settings:
+    """Settings for this process.
+
+    flags: values that win over all else; None values are ignored. folder: where `wenju.toml` is looked for.
+    Raises SettingError for an unknown key or an impossible value.
+    """
+    file = (folder or Path.cwd()) / "wenju.toml"
+    values: dict[str, Any] = {}
+    if file.is_file():
+        try:
+            values |= _known(tomllib.loads(file.read_text(encoding="utf-8")), "wenju.toml")
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingError(f"wenju.toml 写得不对：{error}。", "请按 TOML 格式改正后再试。") from error
+    named = {k[6:].lower(): v for k, v in os.environ.items() if k.startswith("WENJU_")}
+    values |= _known(named, "环境变量")
+    values |= {k: v for k, v in (flags or {}).items() if v is not None}
+    return _checked(replace(Settings(), **{k: _convert(k, v) for k, v in values.items()}))
+
+
+def _known(values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    unknown = sorted(set(values) - _NAMES)
+    if unknown:
+        raise SettingError(f"{where} 中有不认识的设置：{'、'.join(unknown)}。", f"可用的设置有：{'、'.join(sorted(_NAMES))}。")
+    return values
+
+
+def _convert(name: str, value: Any) -> Any:
+    kind = {"home": Path, "threads": int, "min_confidence": float, "max_question": int, "max_file_mb": int}.get(name, str)
+    try:
+        return kind(value)
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"设置 {name} 的值 {value!r} 不对。", "请填数字。") from error
+
+
+def _checked(settings: Settings) -> Settings:
+    for name, value, allowed in (("generator", settings.generator, _GENERATORS), ("store", settings.store, _STORES)):
+        if value not in allowed:
+            raise SettingError(f"设置 {name} 的值 {value!r} 不可用。", f"可选：{'、'.join(allowed)}。")
+    if not 0 <= settings.min_confidence <= 1:
+        raise SettingError("设置 min_confidence 应在 0 到 1 之间。")
+    if min(settings.threads, settings.max_question, settings.max_file_mb) < 1:
+        raise SettingError("设置 threads、max_question、max_file_mb 应为正整数。")
+    return settings

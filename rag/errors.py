@@ -1,0 +1,69 @@
+"""Every error Wenju raises on purpose.
+
+    WenjuError
+    ├── UsageError            wrong use: unknown setting, impossible question      (exit 2, HTTP 4xx)
+    │   ├── SettingError
+    │   └── QuestionError
+    ├── DocumentError         one file cannot be read; the batch goes on
+    ├── ModelError            weights missing, wrong or unsafe
+    └── IndexError_           the index on disk
+        ├── IndexMissing      nothing has been indexed yet
+        ├── IndexDamaged      a digest, a count or a file is wrong
+        ├── IndexBusy         another process is writing
+        └── IndexUnwritable   disk full, no permission, device error
+
+Each carries `message` (what happened and why) and `hint` (what to do next), both in Chinese,
+because they are shown to people as they are.
+"""
+
+
+class WenjuError(Exception):
+    """Root of the tree. `str(error)` is one or two Chinese sentences: message, then hint."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class UsageError(WenjuError):
+    """The caller asked for something that cannot be done as asked."""
+
+
+class SettingError(UsageError):
+    """A setting is unknown or has an impossible value."""
+
+
+class QuestionError(UsageError):
+    """The question is empty, too short or too long."""
+
+
+class DocumentError(WenjuError):
+    """A file cannot be read as a document."""
+
+
+class ModelError(WenjuError):
+    """Model weights are missing, do not match their digest, or are of an unsafe kind."""
+
+
+class IndexError_(WenjuError):
+    """Something is wrong with the index on disk."""
+
+
+class IndexMissing(IndexError_):
+    """No index has been built yet."""
+
+
+class IndexDamaged(IndexError_):
+    """A file of the index is not what the manifest says."""
+
+
+class IndexBusy(IndexError_):
+    """Another process holds the writer's lock."""
+
+
+class IndexUnwritable(IndexError_):
+    """The disk did not take a change: it is full, read-only or broken, or the permission is missing."""

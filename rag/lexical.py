@@ -1,0 +1,158 @@
+"""Lexical search with tantivy: BM25 over words and character bigrams.
+
+A lexical index is a folder with one segment, in which row n is document n. Tokens are made by
+`rag.text` and joined by blanks; tantivy only splits them again, so its own tokenizers, which know
+no Chinese, never see a sentence. Queries are built from tokens, never parsed from what a person typed.
+"""
+
+import errno
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rag.errors import IndexDamaged
+
+FIELDS = ("words", "bigrams")
+_SEGMENT = "0" * 31 + "1"
+_HEAP = 2_000_000_000
+"""Upper bound of the writer's memory, used as needed: one flush, hence one segment and row = document number."""
+
+
+class LexicalWriter:
+    """Writes a lexical index into an empty folder, row by row. Equal rows give equal bytes.
+
+    Raises OSError when the disk does not take it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        import tantivy
+
+        builder = tantivy.SchemaBuilder()
+        builder.add_unsigned_field("row", stored=False, indexed=True, fast=True)
+        for field in FIELDS:
+            builder.add_text_field(field, stored=True, tokenizer_name="whitespace", index_option="freq")
+        self._folder, self._rows, self._document = folder, 0, tantivy.Document
+        try:
+            index = tantivy.Index(builder.build(), path=str(folder))
+            self._writer = index.writer(heap_size=_HEAP, num_threads=1)
+        except ValueError as error:
+            raise OSError(errno.EIO, str(error)) from error
+
+    def add(self, terms: Mapping[str, str]) -> None:
+        """The next row; for each field its tokens joined by blanks."""
+        document = self._document()
+        document.add_unsigned("row", self._rows)
+        for field in FIELDS:
+            document.add_text(field, terms[field])
+        try:
+            self._writer.add_document(document)
+        except ValueError as error:
+            raise OSError(errno.EIO, str(error)) from error
+        self._rows += 1
+
+    def finish(self) -> None:
+        """Writes everything; the folder then holds only what is needed to open it."""
+        try:
+            self._writer.commit()
+            self._writer.wait_merging_threads()
+        except ValueError as error:
+            raise OSError(errno.EIO, str(error)) from error
+        self._name_segment()
+        for lock in self._folder.glob(".tantivy-*.lock"):
+            lock.unlink()
+
+    def _name_segment(self) -> None:
+        """Gives the segment a fixed name instead of tantivy's random one: nothing else differs between builds."""
+        path = self._folder / "meta.json"
+        meta = json.loads(path.read_bytes())
+        if len(meta["segments"]) > 1:
+            raise OSError(errno.EFBIG, "more text than one segment of the lexical index can hold")
+        for segment in meta["segments"]:
+            old = segment["segment_id"].replace("-", "")
+            for file in self._folder.glob(f"{old}.*"):
+                file.rename(file.with_name(_SEGMENT + file.name[len(old) :]))
+            segment["segment_id"] = f"{_SEGMENT[:8]}-{_SEGMENT[8:12]}-{_SEGMENT[12:16]}-{_SEGMENT[16:20]}-{_SEGMENT[20:]}"
+        path.write_text(json.dumps(meta, indent=2), encoding="utf-8")
+        managed = sorted(f.name for f in self._folder.iterdir() if not f.name.startswith("."))
+        (self._folder / ".managed.json").write_text(json.dumps(managed), encoding="utf-8")
+
+
+class LexicalIndex:
+    """An opened lexical index, read-only; may be searched from several threads.
+
+    Memory-mapped, and independent of the folder's name once open. Raises IndexDamaged when it cannot be opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        import tantivy
+
+        # Opened through a folder of links: tantivy puts a lock file beside what it opens, and a generation is immutable.
+        with tempfile.TemporaryDirectory(prefix="wenju-") as links:
+            for file in folder.iterdir():
+                if file.suffix != ".lock":
+                    os.symlink(file.resolve(), Path(links) / file.name)
+            try:
+                index = tantivy.Index.open(links)
+                index.config_reader("manual")
+                self._searcher = index.searcher()
+            except ValueError as error:
+                raise IndexDamaged(f"词索引打不开：{error}。", "请运行 wenju check。") from error
+        self._schema = index.schema
+        if self._searcher.num_segments > 1:
+            raise IndexDamaged("词索引应只有一个分段。", "请运行 wenju index 重建。")
+
+    def __len__(self) -> int:
+        return self._searcher.num_docs
+
+    def document_frequency(self, field: str, token: str) -> int:
+        """In how many rows the token occurs."""
+        return self._searcher.doc_freq(field, token)
+
+    def terms(self, row: int) -> dict[str, str]:
+        """The tokens of a row as `LexicalWriter.add` took them."""
+        import tantivy
+
+        document = self._searcher.doc(tantivy.DocAddress(0, row))
+        return {field: document.get_first(field) for field in FIELDS}
+
+    def search(
+        self, tokens: Sequence[str], k: int, field: str, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows int64 [≤k] and BM25 scores float32 [≤k], best first, equal scores by row.
+
+        tokens: any of them may match; a repeated one counts as often as it is repeated.
+        field: "words" or "bigrams". allowed: sorted int64 rows that may be found; None: all.
+        Formula: Robertson & Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009),
+        k1 = 1.2, b = 0.75, with tantivy's one-byte document lengths.
+        """
+        import tantivy
+
+        if not tokens or k < 1 or (allowed is not None and not len(allowed)):
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        should = []
+        for token, times in Counter(tokens).items():
+            term = tantivy.Query.term_query(self._schema, field, token, "freq")
+            should.append((tantivy.Occur.Should, tantivy.Query.boost_query(term, times) if times > 1 else term))
+        query = tantivy.Query.boolean_query(should)
+        if allowed is not None:
+            must = (self._only(allowed), query)
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, part) for part in must])
+        hits = self._searcher.search(query, limit=min(k, max(len(self), 1)), count=False).hits
+        rows = self._searcher.fast_field_values("row", [address for _, address in hits])
+        return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
+
+    def _only(self, allowed: np.ndarray):  # noqa: ANN202 - the type lives in the library imported late
+        """A filter that adds nothing to the score. One run of rows (one document) is much faster as a range."""
+        import tantivy
+
+        first, last = int(allowed[0]), int(allowed[-1])
+        if last - first + 1 == len(allowed):
+            rows = tantivy.Query.range_query(self._schema, "row", tantivy.FieldType.Unsigned, first, last)
+        else:
+            rows = tantivy.Query.term_set_query(self._schema, "row", allowed.tolist())
+        return tantivy.Query.const_score_query(rows, 0.0)

@@ -1,0 +1,177 @@
+"""What follows the last numbered part: contacts, signature and date, attachments."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rag.loading.blocks import Block, finished, running
+from rag.loading.dates import DATE, is_date_line
+from rag.loading.layout import TITLE_END
+from rag.loading.numbering import mark
+
+ORG_END = (
+    r"(?:委员会|政府|办公厅|办公室|[省市区县州党工]委|委|厅|局|部|院|会|处|署|室|中心|指挥部|组|公司|银行|大学|学院|学校|医院|"
+    r"站|所|总队|支队|集团|机制|馆|台|社|校|园|军区|人大|政协)"
+)
+_ORG = re.compile(rf"[^，。；：:,！？《》]{{1,39}}{ORG_END}(?:[（(][^）)]{{1,12}}[）)])?")
+_PERSON = re.compile(r"(?:代)?(?:国家主席|主席|总理|省长|市长|区长|县长|州长|部长|主任|局长|会长|署长)[\u4e00-\u9fff·]{2,12}")
+_LABEL = re.compile(r"附\s?(?:件|录|表|图|则表)?\s?(?:[\d一二三四五六七八九十]{1,3}(?:[-－—]\d+)?)?\s?[:：.、]?")
+_LABEL_ONLY = re.compile(r"附\s?(?:件|录|表|图)\s?(?:[\d一二三四五六七八九十]{1,3}(?:[-－—]\d+)?)?\s?[:：]?|附\s?[:：]")
+_LABEL_TITLE = re.compile(r"附\s?(?:件|录|表|图)\s?(?:[\d一二三四五六七八九十]{1,3}\s?[.、:：]|[:：])\s?\S.{0,100}")
+_PHONE = re.compile(r"(?<!\d)(?:0\d{2,3}[-—－\s]?\d{7,8}|1\d{10}|400[-\d]{7,10}|\d{7,8})(?!\d)")
+_CONTACT = re.compile(r"联系(?:人|电话|方式|地址)|电\s*话|传\s*真|邮\s*箱|邮\s*编|热线|E-?mail|通[讯信]地址|办公地址", re.I)
+_AFTER_DATE = re.compile(r"[（(](?:此件|本文|有此件|联系|此文)[^（）()]{0,60}[）)]|抄\s?[送报][:：].*|[^，。]{2,30}\d{4}年\d{1,2}月\d{1,2}日印发")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Consecutive blocks `first` … `last - 1` of one sort. `title`: how many of them are its label and title."""
+
+    kind: Literal["main", "attachment", "list", "signature", "contacts"]
+    first: int
+    last: int
+    title: int = 0
+
+
+def is_org(text: str) -> bool:
+    """Whether a line is the name of an organisation and nothing else."""
+    return len(text) <= 45 and "关于" not in text and not mark(text) and bool(_ORG.fullmatch(text)) and text[-2:] != "通知"
+
+
+def is_contact(text: str) -> bool:
+    """Whether a line gives a telephone number or an address to turn to."""
+    return len(text) <= 80 and "。" not in text and not mark(text) and bool(_CONTACT.search(text) or _PHONE.search(text))
+
+
+def title_like(found: Block) -> bool:
+    """Whether a block could be (a line of) a title."""
+    text = found.text
+    return (found.kind in ("text", "heading") and len(text) <= 80 and not finished(text) and not running(text)
+            and not mark(text) and not is_date_line(text))
+
+
+def split(blocks: Sequence[Block]) -> list[Part]:
+    """The document's parts in reading order; together they cover all blocks."""
+    signatures = _signatures(blocks)
+    bounds: dict[int, Part] = {}
+    for first, last in signatures:
+        bounds[first] = Part("signature", first, last)
+        if last < len(blocks) and not _labelled(blocks[last]):
+            bounds[last] = Part("attachment", last, last, _title_lines(blocks, last))
+    started = next((i for i, b in enumerate(blocks) if running(b.text)), len(blocks))
+    inside = {i for first, last in signatures for i in range(first, last)}
+    for at in range(started, len(blocks)):
+        if at not in inside and _labelled(blocks[at]):
+            bounds[at] = _attachment(blocks, at, signatures)
+    return _filled(blocks, bounds)
+
+
+def _filled(blocks: Sequence[Block], bounds: dict[int, Part]) -> list[Part]:
+    starts = sorted(bounds)
+    parts: list[Part] = []
+    at = 0
+    for index, start in enumerate([*starts, len(blocks)]):
+        if at < start:
+            parts.extend(_with_contacts(blocks, at, start))
+        if start == len(blocks):
+            break
+        part = bounds[start]
+        following = starts[index + 1] if index + 1 < len(starts) else len(blocks)
+        last = part.last if part.kind in ("signature", "list") else following
+        parts.append(Part(part.kind, start, min(last, following), part.title))
+        at = parts[-1].last
+    return parts
+
+
+def _with_contacts(blocks: Sequence[Block], first: int, last: int) -> list[Part]:
+    """The main part, its trailing contact lines apart from it."""
+    at = last
+    while at > first and is_contact(blocks[at - 1].text):
+        at -= 1
+    if at == last or (at == first and last == len(blocks) and first == 0):
+        return [Part("main", first, last)]
+    out = [Part("main", first, at)] if at > first else []
+    return [*out, Part("contacts", at, last)]
+
+
+# ---------------------------------------------------------------- signature
+
+def _signatures(blocks: Sequence[Block]) -> list[tuple[int, int]]:
+    out: list[tuple[int, int]] = []
+    body = False
+    for at, found in enumerate(blocks):
+        body = body or running(found.text)
+        if not body or found.kind != "text":
+            continue
+        if is_date_line(found.text):
+            first = _signers(blocks, at)
+        elif _signed_in_one(found.text):
+            first = at
+        elif at == len(blocks) - 1 and is_org(found.text):
+            first = _signers(blocks, at + 1)
+        else:
+            continue
+        last = at + 1
+        while last < len(blocks) and _AFTER_DATE.fullmatch(blocks[last].text):
+            last += 1
+        if first > 0 and (last == len(blocks) or _opens_attachment(blocks, last) or is_contact(blocks[last].text)):
+            out.append((first, last))
+    return out
+
+
+def _signers(blocks: Sequence[Block], end: int) -> int:
+    """Index of the first line of the names before `end`; names may run over two lines."""
+    first = end
+    while first > 0 and end - first < 12:
+        text = blocks[first - 1].text
+        part_of_name = first < end and len(text) <= 30 and title_like(blocks[first - 1]) and not TITLE_END.search(text) \
+            and first >= 2 and finished(blocks[first - 2].text)
+        if not (is_org(text) or _PERSON.fullmatch(text) or part_of_name):
+            break
+        first -= 1
+    return first
+
+
+def _signed_in_one(text: str) -> bool:
+    """Whether organisation and date share one line."""
+    if len(text) > 70:
+        return False
+    dates = list(DATE.finditer(text))
+    return bool(dates) and dates[-1].end() == len(text) and is_org(text[: dates[-1].start()].strip())
+
+
+def _opens_attachment(blocks: Sequence[Block], at: int) -> bool:
+    if _labelled(blocks[at]):
+        return True
+    return title_like(blocks[at]) and not is_contact(blocks[at].text) and any(running(b.text) for b in blocks[at : at + 8])
+
+
+# ---------------------------------------------------------------- attachments
+
+def _labelled(found: Block) -> bool:
+    text = found.text
+    if found.kind not in ("text", "heading") or not text.startswith("附"):
+        return False
+    return bool(_LABEL_ONLY.fullmatch(text) or (_LABEL_TITLE.fullmatch(text) and "。" not in text))
+
+
+def _attachment(blocks: Sequence[Block], at: int, signatures: Sequence[tuple[int, int]]) -> Part:
+    """The attachment that opens here, or the mere list of attachments before the signature."""
+    bound = min([first for first, _ in signatures if first > at], default=len(blocks))
+    last = at + 1
+    while last < bound and not running(blocks[last].text) and not _LABEL_ONLY.fullmatch(blocks[last].text) and blocks[last].kind != "row":
+        last += 1
+    if last == bound or (_LABEL_TITLE.fullmatch(blocks[at].text) and last < len(blocks) and _labelled(blocks[last])):
+        return Part("list", at, last, 1)
+    return Part("attachment", at, at, 1 + _title_lines(blocks, at + 1))
+
+
+def _title_lines(blocks: Sequence[Block], at: int) -> int:
+    """How many blocks from `at` on make up a title."""
+    count = 0
+    while at + count < len(blocks) and count < 4 and title_like(blocks[at + count]):
+        count += 1
+        if TITLE_END.search(blocks[at + count - 1].text):
+            return count
+    return min(count, 1)

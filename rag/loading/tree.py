@@ -1,0 +1,130 @@
+"""The tree of numbered parts within one stretch of blocks.
+
+The nesting of marks is learnt from the document: a kind of mark seen for the first time lies below what
+is open, unless the rules for official documents put it above. Numbers need not be consecutive:
+they may run on across parts, restart or jump.
+"""
+
+import re
+from collections.abc import Sequence
+
+from rag.loading.blocks import Block
+from rag.loading.drafts import Draft
+from rag.loading.numbering import Mark, mark
+
+_CLOSING = re.compile(r"(?:特此|以上|本(?:通知|通告|公告|办法|意见|方案|措施|规定)|此[复函致]|各(?:地|级|有关|单位|部门|市|县|区|省)|请|望|上述|对|有关)")
+_LEVELS = {"编", "分编", "章", "节", "条"}
+
+
+def grow(blocks: Sequence[Block], root: Draft) -> None:
+    """Hangs the numbered parts of `blocks` below `root`, and every other block into the part it belongs to."""
+    marks = [_marked(b) for b in blocks]
+    _without_contents(blocks, marks)
+    upcoming: list[tuple[Mark, int] | None] = [None] * len(blocks)
+    following: tuple[Mark, int] | None = None
+    for at in range(len(blocks) - 1, -1, -1):
+        upcoming[at] = following
+        if (own := marks[at]) is not None:
+            following = (own, blocks[at].level)
+    stack = [root]
+    for at, found in enumerate(blocks):
+        if (own := marks[at]) is not None:
+            _open(stack, found, own)
+        else:
+            _place(stack, found, upcoming[at])
+
+
+def _marked(found: Block) -> Mark | None:
+    if found.kind in ("row", "furniture"):
+        return None
+    own = mark(found.text)
+    if own is None and found.kind == "heading" and found.level > 0:
+        return Mark("#", 0, "", 0)
+    return own
+
+
+def _without_contents(blocks: Sequence[Block], marks: list[Mark | None]) -> None:
+    """Takes the marks off a table of contents, which ends where its first entry stands again."""
+    begin = next((i for i, b in enumerate(blocks) if re.sub(r"\s", "", b.text) in ("目录", "目次")), None)
+    if begin is None or begin + 1 == len(blocks):
+        return
+    marks[begin] = None
+    first = re.sub(r"\W", "", blocks[begin + 1].text)
+    again = next((i for i in range(begin + 2, len(blocks)) if re.sub(r"\W", "", blocks[i].text).startswith(first)), None)
+    for at in range(begin + 1, again or begin + 1):
+        marks[at] = None
+
+
+def _open(stack: list[Draft], found: Block, own: Mark) -> None:
+    del stack[_parents(stack, own, found.level) :]
+    draft = Draft(found.start, found.end, own.label, None, "part", own, found.level)
+    draft.own.append(found)
+    stack[-1].adopt(draft)
+    stack.append(draft)
+
+
+def _parents(stack: Sequence[Draft], own: Mark, depth: int) -> int:
+    """How many open sections stay open when this mark comes; the last of them becomes its parent."""
+    if own.kind == "#":
+        return next((i for i in range(1, len(stack)) if not 0 < stack[i].depth < depth), len(stack))
+    for at in range(len(stack) - 1, 0, -1):
+        if stack[at].mark and stack[at].mark.kind == own.kind and (own.kind != "1.1.1" or _same_prefix(stack[at], own)):
+            return at
+    if own.kind in ("1.1", "1.1.1"):
+        return next((i + 1 for i in range(len(stack) - 1, 0, -1) if _number(stack[i]) == own.prefix), _by_order(stack, own))
+    return _by_order(stack, own)
+
+
+def _same_prefix(draft: Draft, own: Mark) -> bool:
+    return draft.mark is not None and draft.mark.prefix == own.prefix
+
+
+def _number(draft: Draft) -> str:
+    own = draft.mark
+    return "" if own is None else f"{own.prefix}.{own.number}" if own.prefix else str(own.number)
+
+
+def _by_order(stack: Sequence[Draft], own: Mark) -> int:
+    """Place of a kind of mark that is not open: below everything of higher rank.
+
+    Where only marks of lower rank are open (1. holding （一）), a first number opens a list below them and a
+    later one takes up a list again.
+    """
+    above = [i for i in range(1, len(stack)) if stack[i].mark and (stack[i].mark.kind == "#" or stack[i].mark.rank < own.rank)]
+    if above:
+        return above[-1] + 1
+    return len(stack) if own.number == 1 and own.kind not in _LEVELS else 1
+
+
+def _place(stack: list[Draft], found: Block, following: tuple[Mark, int] | None) -> None:
+    """Gives an unnumbered block to the deepest open part that would hold it."""
+    keep = _parents(stack, *following) if following else 1
+    floor = min(keep, len(stack) - 1) if following else 0
+    at = len(stack) - 1
+    while at > floor and not _holds(stack[at], found, following is None):
+        at -= 1
+    del stack[at + 1 :]
+    stack[at].take(found)
+
+
+def _holds(draft: Draft, found: Block, last: bool) -> bool:
+    """Whether an unnumbered block goes on with this part, judged by how its elder siblings were built."""
+    if draft.mark is None or draft.mark.kind in ("条", "#") or found.kind == "row":
+        return True
+    if draft.kind == "part" and not draft.children and len(draft.own) == 1 and _bare_heading(draft.own[0].text):
+        return True
+    elder = draft.parent.children[:-1] if draft.parent else []
+    elder = [e for e in elder if e.mark and e.mark.kind == draft.mark.kind]
+    if draft.children:
+        if any(e.tail for e in elder):
+            return True
+        return not last and sum(bool(e.children) for e in elder) < 2
+    if len(elder) < 2 or max(len(e.own) for e in elder) > len(draft.own):
+        return not (last and _CLOSING.match(found.text) and len(elder) < 2 and not _bare_heading(draft.own[0].text))
+    if _bare_heading(elder[-1].own[0].text):
+        return not (last and _CLOSING.match(found.text))
+    return False
+
+
+def _bare_heading(text: str) -> bool:
+    return len(text) <= 60 and not re.search("[。；;！？]", text)

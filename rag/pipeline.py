@@ -1,0 +1,188 @@
+"""The whole: question in, checked answer out. The composition root: the only file that names concrete adapters."""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rag import gate, scope
+from rag.citations import cite, problems
+from rag.config import Settings
+from rag.evidence import gather
+from rag.generators import extractive
+from rag.generators.extractive import escaped
+from rag.index import Index, Progress, Report, refresh
+from rag.protocols import Embedder
+from rag.query import Query, understand
+from rag.retrieval import Found, Retriever
+from rag.schema import Answer, Citation, Claim, Document, Draft, Event, Evidence, Hit, Retrieval, Statement
+
+
+class Pipeline:
+    """Answers questions over one generation of the index. Thread-safe: nothing here changes after opening."""
+
+    def __init__(self, settings: Settings, index: Index, embedder: Embedder) -> None:
+        self.settings, self.index, self.embedder = settings, index, embedder
+        self.retriever = Retriever(index, embedder)
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Pipeline":
+        """The pipeline over the current generation. Raises IndexMissing, IndexDamaged, ModelError."""
+        from rag.embedding import SentenceEmbedder
+
+        index = Index.open(settings.index)
+        return cls(settings, index, SentenceEmbedder.load(settings))
+
+    @property
+    def generation(self) -> str:
+        """Id of the generation that answers."""
+        return self.index.generation
+
+    # ------------------------------------------------------------ the three questions one can ask
+
+    def ask(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None) -> Answer:
+        """An answer in which every claim is cited, or the reason why there is none.
+
+        history: earlier questions of the conversation, oldest first. filters: see `scope.filtered`.
+        Raises QuestionError.
+        """
+        *_, last = self.stream(question, history, filters)
+        assert last.answer is not None
+        return last.answer
+
+    def stream(
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None
+    ) -> Iterator[Event]:
+        """The same answer step by step: what is being done, the text, the answer."""
+        began = time.perf_counter()
+        yield Event("status", "理解问题")
+        query = self._understood(question, history, filters)
+        found = self.retriever.retrieve(query)
+        yield Event("status", f"检索到 {len(found.hits)} 段")
+        answer = self._answer(question, query, found)
+        yield Event("status", f"核对 {len(answer.citations)} 处引文")
+        answer = replace(answer, timings_ms={**found.timings_ms, "total": round((time.perf_counter() - began) * 1000, 3)})
+        for line in answer.answer.splitlines(keepends=True):
+            yield Event("delta", line)
+        yield Event("answer", answer=answer)
+
+    def search(self, query: str, k: int = 10, filters: Mapping[str, str] | None = None) -> Retrieval:
+        """The k best passages with the trace of every stage; nothing is refused."""
+        found = self.retriever.retrieve(self._understood(query, (), filters), k)
+        return Retrieval(query, (found.hits + found.leads)[:k], found.timings_ms)
+
+    def _understood(self, question: str, history: Sequence[str], filters: Mapping[str, str] | None) -> Query:
+        today = dt.date.fromisoformat(self.settings.today) if self.settings.today else dt.date.today()
+        query = understand(question, history, today, self.settings.max_question)
+        return scope.filtered(query, filters or {})
+
+    # ------------------------------------------------------------ documents
+
+    def documents(self) -> Sequence:
+        """Entries of all documents, in order of their sources."""
+        return tuple(self.index.metas.values())
+
+    def document(self, id: str) -> Document:
+        """One document, whole. Raises KeyError."""
+        return self.index.document(id)
+
+    def text_of(self, source: str) -> str:
+        """The text that offsets into `source` refer to. Raises KeyError."""
+        for entry in self.index.metas.values():
+            if source in (entry.source, *entry.also_at):
+                return self.index.document(entry.id).text
+        raise KeyError(source)
+
+    def describe(self) -> Mapping[str, str]:
+        """What decides the answers, for the record of an evaluation run."""
+        return {"generation": self.index.generation, "embedder": self.index.embedder_name,
+                "embedder_digest": self.index.embedder_digest, "generator": self.settings.generator,
+                "min_confidence": str(self.settings.min_confidence), "today": self.settings.today or ""}
+
+    # ------------------------------------------------------------ composition
+
+    def _answer(self, question: str, query: Query, found: Found) -> Answer:
+        confidence = gate.confidence(query, found.features)
+        if confidence < self.settings.min_confidence or found.unmet:
+            return self._refusal(question, query, found, confidence)
+        evidence = gather(found, self.retriever)
+        answer = self._assembled(question, query, extractive.compose(query, evidence), evidence, confidence)
+        wrong = problems(answer, self._text_by_id)
+        if wrong:  # withheld rather than shown wrong; the tests see to it that this does not happen
+            return self._refusal(question, query, found, confidence, "核对引文时发现问题：" + "；".join(wrong))
+        return answer
+
+    def _text_by_id(self, id: str) -> str | None:
+        try:
+            return self.index.document(id).text
+        except KeyError:
+            return None
+
+    def _assembled(self, question: str, query: Query, draft: Draft, evidence: Sequence[Evidence], confidence: float) -> Answer:
+        """The draft with its evidence numbered in the order in which it is read."""
+        numbers: dict[int, int] = {}
+        claims: list[Claim] = []
+
+        def marked(statement: Statement) -> str:
+            ids = [numbers.setdefault(i, len(numbers) + 1) for i in statement.evidence]
+            claims.append(Claim(statement.text, tuple(ids)))
+            return escaped(statement.text) + "".join(f"[{n}]" for n in ids)
+
+        for block in draft.blocks:  # numbers follow the blocks, so that the point's markers lead down to them
+            for statement in block.statements:
+                for i in statement.evidence:
+                    numbers.setdefault(i, len(numbers) + 1)
+        lines = [f"**要点：** {'；'.join(map(marked, draft.point))}。" if draft.point else ""]
+        for block in draft.blocks:
+            lines.append("\n".join([block.heading, *(f"- {marked(s)}" for s in block.statements)]))
+        lines.append(draft.remark)
+        citations = tuple(self._citation(n, evidence[i]) for i, n in numbers.items())
+        return Answer(
+            question=question, status="answered", answer="\n\n".join(x for x in lines if x), claims=tuple(claims),
+            citations=citations, confidence=round(confidence, 4), generator=self.settings.generator,
+            generation=self.index.generation, interpreted=query.interpreted(), timings_ms={},
+        )
+
+    def _citation(self, number: int, item: Evidence) -> Citation:
+        return cite(number, item.document, item.span, item.passage.section_path, item.score)
+
+    def _refusal(self, question: str, query: Query, found: Found, confidence: float, reason: str = "") -> Answer:
+        reason = reason or self._reason(found)
+        leads = _leads(found.hits + found.leads)
+        near = f"最接近的是{'、'.join(leads)}，但没有直接说明所问的事。" if leads else ""
+        return Answer(
+            question=question, status="no_evidence", answer=f"没有找到依据：{reason}{near}", claims=(), citations=(),
+            confidence=round(confidence, 4), generator=self.settings.generator, generation=self.index.generation,
+            interpreted=query.interpreted(), timings_ms={}, reason=reason,
+        )
+
+    def _reason(self, found: Found) -> str:
+        if found.unmet:
+            return "现有文件中没有" + "、".join(f"{s.name}为“{s.value}”" for s in found.unmet) + "的内容。"
+        if not found.hits and found.leads:
+            return "现有文件讲的是别的年份、地区或单位。"
+        return "现有文件没有写到所问的内容。"
+
+
+def _leads(hits: Sequence[Hit]) -> list[str]:
+    names: dict[str, None] = {}
+    for hit in hits:
+        names[f"《{escaped(hit.document.name)}》"] = None
+    return list(names)[:3]
+
+
+def build_index(
+    settings: Settings, paths: Sequence[Path], remove: Sequence[str] = (),
+    progress: Callable[[Progress], None] | None = None, embedder: Embedder | None = None,
+) -> Report:
+    """Brings the index up to date with files and folders. See `index.refresh`."""
+    from rag.loading import load
+    from rag.passages import cut
+
+    if embedder is None:
+        from rag.embedding import SentenceEmbedder
+
+        embedder = SentenceEmbedder.load(settings)
+    most = settings.max_file_mb * 2**20
+    return refresh(settings.index, paths, lambda path, source: load(path, source, most), cut, embedder, progress, remove)

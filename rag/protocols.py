@@ -1,0 +1,46 @@
+"""The agreements between steps and adapters: only where two real implementations exist."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A text seen by the embedder in one forward pass.
+
+    vector: float32 [dimension], unit length.
+    tokens: float32 [n, dimension], one unit row for each token of the text proper (no prefix, no context, no special tokens).
+    spans: int32 [n, 2], where each token lies in the text, in code points.
+    """
+
+    vector: np.ndarray
+    tokens: np.ndarray
+    spans: np.ndarray
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors. Implementations: `embedding.SentenceEmbedder`, `tests.fakes.HashEmbedder`."""
+
+    name: str
+    digest: str
+    """SHA-256 over the weights and tokenizer that were loaded."""
+    dimension: int
+
+    def embed_passages(self, texts: Sequence[str], contexts: Sequence[str]) -> Iterator[Encoded]:
+        """One `Encoded` for each text, in order. `contexts[i]` (title and headings, may be "") is read before the text."""
+        ...
+
+    def embed_query(self, text: str) -> Encoded:
+        """The question, with the model's query prefix."""
+        ...
+
+
+class VectorStore(Protocol):
+    """Nearest passages by inner product. Implementations: `stores.faiss.FaissStore`, `tests.fakes.BruteStore`."""
+
+    def search(self, vector: np.ndarray, k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Rows int64 [≤k] and scores float32 [≤k], best first; only rows in `allowed` (sorted int64) if given."""
+        ...

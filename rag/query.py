@@ -1,0 +1,279 @@
+"""Understanding a question: its comparison form, its slots, and the kind of answer it wants. Rules only.
+
+A *slot* is something the question fixes and an answer must respect: a year, a festival, a place,
+an office, a 文号, a title in 《》, a section number. What is recognised here is shown to the user
+(`Interpreted`), so rules stay few and explainable.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rag.errors import QuestionError
+from rag.places import WITHIN, find_places
+from rag.schema import Interpreted
+from rag.text import HAN, NUMERAL, compact, number, readable, simplified
+
+Form = Literal["general", "list", "yesno", "number", "who", "when", "where", "phone", "definition",
+               "metadata", "collection", "compare"]
+
+# One entry for each festival: the name Wenju uses, then what people write.
+FESTIVALS: dict[str, tuple[str, ...]] = {
+    "元旦": ("元旦", "阳历新年", "New Year's Day"),
+    "春节": ("春节", "过年", "新春", "大年", "农历新年", "年关", "Spring Festival", "Chinese New Year", "Lunar New Year"),
+    "元宵节": ("元宵", "Lantern Festival"),
+    "清明节": ("清明", "Qingming", "Tomb-Sweeping", "Tomb Sweeping"),
+    "劳动节": ("劳动节", "五一", "5.1", "“五一”", "Labour Day", "Labor Day", "May Day"),
+    "端午节": ("端午", "Dragon Boat"),
+    "中秋节": ("中秋", "Mid-Autumn"),
+    "国庆节": ("国庆", "十一", "“十一”", "National Day"),
+    "重阳节": ("重阳", "Double Ninth"),
+}
+# 五一/十一 are also parts of other numbers and names (五一路, 十一条, 第十一).
+_FESTIVAL_WORD = {
+    name: re.compile("|".join(
+        rf"(?<![{NUMERAL}第])“?{w}”?(?![{NUMERAL}条项章个点届号路广场月])" if w in ("五一", "十一") else re.escape(w) for w in forms
+    ), re.I)
+    for name, forms in FESTIVALS.items()
+}
+
+# Colloquial → official; only where the official word says exactly the same.
+SYNONYMS = (
+    ("过年期间", "春节期间"), ("过年", "春节"), ("咋办", "怎么办"), ("咋", "怎么"), ("啥时候", "什么时候"), ("啥", "什么"),
+    ("几点钟", "几点"), ("俩", "两个"), ("娃", "儿童"), ("电话号码", "电话"), ("手机号", "电话"), ("联系方式", "电话"),
+    ("五保老人", "特困人员"), ("大操大办", "铺张浪费"), ("打疫苗", "接种疫苗"),
+)
+
+_YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?=\s*(?:年|元旦|春节|-|—|至|到|、|和|与|以?[前后]|\b))")
+_HAN_YEAR = re.compile(r"([一二]\s?[九〇零○][〇零○一二三四五六七八九]{2})年")
+_SHORT_YEAR = re.compile(r"(?<!\d)(\d{2})年(?=元旦|春节|的|端午|国庆|中秋|清明|劳动)")
+_RELATIVE = (("大前年", -3), ("前年", -2), ("去年", -1), ("上一年", -1), ("今年", 0), ("本年度", 0), ("本年", 0),
+             ("明年", 1), ("后年", 2), ("last year", -1), ("this year", 0), ("next year", 1))
+_TITLE = re.compile(r"《([^《》]{2,80})》")
+_NUMBER_OF = re.compile(rf"[{HAN}]{{1,12}}[〔\[［(（【](\d{{4}})[〕\]］)）】]\s*(?:第\s*)?\d{{1,5}}\s*号")
+_LABEL = re.compile(rf"第\s*([{NUMERAL}\d]{{1,7}})\s*(编|章|节|条|款|项|部分|点|个方面)")
+_OFFICE = re.compile(r"(?:人民政府办公厅|人民政府办公室|市委办公厅|省委办公厅|委员会|办公厅|办公室|人民政府|检察院|法院|集团|医院|"
+                     r"大学|公司|学校|总工会|团委|妇联|民政局|[\u4e00-\u9fff]{2,8}?(?:局|厅|委|部|署))")
+_ISSUED = re.compile(r"印发|发布|发的|发出|发文|出台|下发|成文|签发|落款|issued|published", re.I)
+
+_FORMS: tuple[tuple[Form, re.Pattern[str]], ...] = tuple((form, re.compile(rule, re.I)) for form, rule in (
+    ("collection", r"(哪些|哪几[份个]|几[份个篇]|多少[份个篇]|有没有|所有|列出|which)[^，。？]{0,8}(文件|通知|公文|文章|材料|单位发|地方发|documents?|notices?)"
+                   r"|(共|总共|一共)[^，。]{0,6}几[份篇]|(how many|list) (documents|notices)"),
+    ("compare", r"(有什么|有何|有哪些|有啥)?(不同|区别|差异|异同|对比|比较)|分别(是|有|怎么|如何|要求)|各自|compare|difference"),
+    ("metadata", r"文号|发文(字号|机关|单位)|(谁|哪个?(单位|部门|机关)|什么(单位|部门|机关))[^，。]{0,6}(发|印发|下发|出台|发布|制定)的?"
+                 r"|(什么时候|何时|哪天|哪一天|几月几[日号]|日期|时间)[^，。]{0,4}(发|印发|下发|出台|发布|成文)的|成文日期|发布日期|落款"
+                 r"|主送|发给(谁|哪些)|(这份|该|此)?(文件|通知)的?(标题|题目|全称)|(who|when)[^.?]*\bissued|document number"),
+    ("phone", r"电话|号码|热线|怎么联系|如何联系|联系谁|手机|phone|telephone|hotline"),
+    ("definition", r"(是指|指的?是?)(什么|哪)|什么(是|叫)|(是|指)什么意思|含义|是哪[几些两三四五六七八九十]|指哪|what does .* mean|what (are|is) the [\"“']"),
+    ("yesno", r"吗[？?]?\s*$|能不能|可不可以|可否|是否|能否|要不要|需不需要|有无|允不允许|^(is|are|can|may|must|should|do|does|did)\b"),
+    ("number", r"多少|几(个|名|人|次|天|日|家|场|万|项|桌|条|所|小时|公里|部|张|户|套|年|岁|成|元|度)|多[大长久高远快](?!家)|比例|how (many|much|long|often)"),
+    ("when", r"什么时候|何时|哪天|哪一天|几[号点月]|哪[年月日]|时间|期限|截止|多久|\bwhen\b|what (time|date)"),
+    ("who", r"谁|哪些人|什么人|哪位|何人|由哪|哪个(部门|单位|科室)|\bwho(m|se)?\b"),
+    ("where", r"哪里|在哪|哪儿|何处|什么地方|地址|\bwhere\b"),
+    ("list", r"哪些|哪几|什么(要求|措施|规定|内容|任务|安排|举措|工作|政策|办法|原则|方面|事项|重点)|有何|如何|怎么|怎样|要求是|措施|内容|列出|what .*(measures|requirements|rules)|\blist\b"),
+))
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question, understood. `text` is the standalone question in simplified characters."""
+
+    text: str
+    form: Form = "general"
+    language: Literal["zh", "other"] = "zh"
+    years: tuple[int, ...] = ()
+    about_issue: bool = False
+    """The year is that of issue ("2022年印发的"), not that of the matter."""
+    festivals: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    offices: tuple[str, ...] = ()
+    """Offices named with their place, or by a bare name such as 教育局."""
+    numbers: tuple[str, ...] = ()
+    """文号, white space removed, brackets as 〔〕."""
+    titles: tuple[str, ...] = ()
+    labels: tuple[tuple[int, str], ...] = ()
+    """Sections asked for: (7, "条"), (3, "部分")."""
+    assumptions: tuple[str, ...] = ()
+
+    def interpreted(self) -> Interpreted:
+        """What is shown to the user."""
+        shown = {
+            "year": "、".join(map(str, self.years)), "festival": "、".join(self.festivals), "place": "、".join(self.places),
+            "issuer": "、".join(self.offices), "document_number": "、".join(self.numbers), "title": "、".join(self.titles),
+            "section": "、".join(f"第{n}{unit}" for n, unit in self.labels),
+        }
+        return Interpreted(self.text, {k: v for k, v in shown.items() if v}, self.assumptions)
+
+
+def understand(question: str, history: Sequence[str] = (), today: dt.date | None = None, longest: int = 2000) -> Query:
+    """The question with its slots.
+
+    history: earlier questions of the conversation, oldest first. today: what relative years count from.
+    Raises QuestionError when the question is empty, a single character or longer than `longest` characters.
+    """
+    text = _checked(question, longest)
+    text, assumptions = _grounded(text, today or dt.date.today())
+    if history:
+        text, note = _standalone(text, [simplified(readable(h)) for h in history if h.strip()])
+        assumptions += note
+    return _slots(text, tuple(assumptions))
+
+
+def _checked(question: str, longest: int) -> str:
+    bare = compact(question)
+    if not bare:
+        raise QuestionError("问题是空的。", "请输入想问的事，例如：春节期间值班要求是什么？")
+    if len(question) > longest:
+        raise QuestionError(f"问题太长（{len(question)} 字，最多 {longest} 字）。", "请把问题缩短到一两句话；要检索的材料请放进文件里。")
+    if sum(c.isalnum() for c in bare) < 2:
+        raise QuestionError("问题太短，看不出想问什么。", "请写成一句完整的话，例如：值班室电话是多少？")
+    text = "".join(c for c in question if c.isprintable() or c.isspace())
+    return simplified(readable(text.strip()))
+
+
+def _grounded(text: str, today: dt.date) -> tuple[str, list[str]]:
+    """Relative years written out, each with the assumption made."""
+    notes = []
+    for word, shift in _RELATIVE:
+        if word in text.lower():
+            year = today.year + shift
+            text = re.sub(re.escape(word), f"{year}年" if word[0] > "z" else str(year), text, flags=re.I)
+            notes.append(f"“{word}”按{year}年理解")
+            break
+    return text, notes
+
+
+def _slots(text: str, assumptions: tuple[str, ...]) -> Query:
+    plain = text
+    for said, official in SYNONYMS:
+        plain = plain.replace(said, official)
+    years = [int(y) for y in _YEAR.findall(plain)]
+    years += [n for y in _HAN_YEAR.findall(plain) if (n := number(compact(y)))]
+    years += [2000 + int(y) for y in _SHORT_YEAR.findall(plain)]
+    numbers = tuple(_bracketed(compact(m.group())) for m in _NUMBER_OF.finditer(plain))
+    if numbers:
+        years = []
+    titles = tuple(_TITLE.findall(plain))
+    outside = _TITLE.sub("", plain)
+    places = _specific(find_places(outside))
+    return Query(
+        text=plain,
+        form=next((form for form, rule in _FORMS if rule.search(plain)), "general"),
+        language="zh" if len(re.findall(f"[{HAN}]", plain)) * 4 >= len(compact(plain)) else "other",
+        years=tuple(dict.fromkeys(years)),
+        about_issue=bool(_ISSUED.search(plain)),
+        festivals=tuple(name for name, rule in _FESTIVAL_WORD.items() if rule.search(outside)),
+        places=tuple(places),
+        offices=tuple(_offices(outside)),
+        numbers=numbers,
+        titles=titles,
+        labels=tuple((n, unit) for numeral, unit in _LABEL.findall(plain) if (n := number(numeral)) is not None),
+        assumptions=assumptions,
+    )
+
+
+def _bracketed(document_number: str) -> str:
+    """A 文号 with the brackets of the standard."""
+    return re.sub(r"[\[［(（【](\d{4})[\]］)）】]", r"〔\1〕", document_number)
+
+
+def _specific(places: list[str]) -> list[str]:
+    """Without the provinces that merely say where another named place lies."""
+    outer = {WITHIN.get(p) for p in places}
+    return [p for p in places if p not in outer]
+
+
+def _offices(text: str) -> list[str]:
+    """Offices named in the question: a place followed by an office ("兰州市教育局")."""
+    found: dict[str, None] = {}
+    for place in find_places(text):
+        at = text.find(place) + len(place)
+        tail = text[at : at + 24]
+        lead = re.match(rf"(?:省|市|州|盟|自治州|地区|自治区|特别行政区)?(?:[{HAN}]{{1,4}}?(?:区|县|旗))?", tail)
+        office = _OFFICE.match(tail, lead.end() if lead else 0)
+        if office:
+            found[place + tail[: office.end()]] = None
+    return list(found)
+
+
+# ---------------------------------------------------------------- conversation
+
+_LEANS = re.compile(
+    r"^(那|那么|那如果|还有|另外|其中|上面|上述|前面|它|他们|这个|这份|这些|那个|那份|该|此|具体|再|换成|如果是|and |what about|how about)"
+    r"|(呢|的呢)[？?]?\s*$|第[一二三四五六七八九十\d]+[条点项个款]|这(份|个|篇|条)|上述|前者|后者|它的|其(他|余)", re.I)
+_BARE = re.compile(r"^(谁|什么时候|何时|多少|几|哪里|在哪|为什么|怎么|如何|电话|依据)[^，。]{0,8}[？?]?$")
+_ABOUT = re.compile(r"^(?:那|那么|那如果|如果是|换成|还有|再看|and|what about|how about)?[，,\s]*(.{1,24}?)(?:的?呢|怎么样|如何)?[？?。.\s]*$", re.I)
+
+
+def _standalone(text: str, history: list[str]) -> tuple[str, list[str]]:
+    """The question completed from the one before it, or left alone when it stands by itself."""
+    if not history or not (_LEANS.search(text) or _BARE.search(text)):
+        return text, []
+    earlier = history[0] if len(history) == 1 else _standalone(history[-1], history[:-1])[0]
+    earlier = _slots(earlier, ()).text
+    new, old = _slots(text, ()), _slots(earlier, ())
+    about = _ABOUT.match(text)
+    if about and (text.rstrip("？?。 ").endswith("呢") or re.match(r"(and|what about|how about)", text, re.I)):
+        swapped = _swapped(earlier, old, new)
+        if swapped:
+            return swapped, [f"按上一问补全为：{swapped}"]
+        topic = about.group(1)
+        merged = f"{_scope(old)}{topic}{_asks(earlier)}"
+        return merged, [f"按上一问补全为：{merged}"]
+    lead = _scope(old, new)
+    body = re.sub(r"^(那么?|还有|另外|再)[，,]?", "", text)
+    merged = f"{earlier.rstrip('？?。 ')}，{body}" if not lead or _BARE.search(text) else f"{lead}{body}"
+    return merged, [f"按上一问补全为：{merged}"]
+
+
+def _swapped(earlier: str, old: Query, new: Query) -> str | None:
+    """The earlier question with the newly named office or place, year or festival in place of its own."""
+    out = earlier
+    for mine, theirs in ((_who(new), _who(old)), (_when(new), _when(old)), (new.festivals[:1], old.festivals[:1])):
+        if not mine or mine == theirs:
+            continue
+        said = _said(out, theirs[0]) if theirs else ""
+        out = out.replace(said, mine[0], 1) if said else mine[0] + out
+    return out if out != earlier else None
+
+
+def _who(query: Query) -> tuple[str, ...]:
+    return query.offices[:1] or query.places[:1]
+
+
+def _when(query: Query) -> tuple[str, ...]:
+    return tuple(f"{y}年" for y in query.years[:1])
+
+
+def _said(text: str, slot: str) -> str:
+    """How `text` writes the slot: a place with its suffix, a festival in any of its forms."""
+    if slot in FESTIVALS:
+        found = _FESTIVAL_WORD[slot].search(text)
+    else:
+        found = re.search(rf"{re.escape(slot)}(?:省|市|州|自治区|(?=))", text)
+    return found.group() if found else ""
+
+
+def _scope(old: Query, new: Query | None = None) -> str:
+    """The earlier slots that the new question does not name itself, as words in front of it."""
+    parts = []
+    if old.titles and not (new and new.titles):
+        parts.append(f"《{old.titles[0]}》")
+    elif old.numbers and not (new and new.numbers):
+        parts.append(old.numbers[0])
+    else:
+        if old.years and not (new and new.years):
+            parts.append(f"{old.years[0]}年")
+        if (old.offices or old.places) and not (new and (new.offices or new.places)):
+            parts.append((old.offices or old.places)[0])
+        if old.festivals and not (new and new.festivals):
+            parts.append(old.festivals[0])
+    return "".join(parts)
+
+
+def _asks(question: str) -> str:
+    """The asking part of a question: from its question word on, else all of it."""
+    found = re.search(r"(有哪些|有什么|是什么|是多少|怎么|如何|由谁|什么时候|何时|要求|多少|哪些).*$", question)
+    return found.group() if found else question

@@ -1,0 +1,38 @@
+"""Late interaction: how well each token of the question is met by some token of a passage.
+
+ColBERT's MaxSim (Khattab & Zaharia 2020, https://arxiv.org/abs/2004.12832) over the token vectors of the
+embedder itself, averaged over the question's tokens so that scores of different questions compare.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def best_matches(question: np.ndarray, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Best cosine of every question token within each part.
+
+    question: float32 [q, dimension]; parts: float32 [n_i, dimension], unit rows, any n_i ≥ 0.
+    Returns float32 [parts, q]; a part without tokens gets zeros.
+    """
+    best = np.zeros((len(parts), len(question)), np.float32)
+    filled = [i for i, part in enumerate(parts) if len(part)]
+    if not filled or not len(question):
+        return best
+    starts = np.cumsum([0] + [len(parts[i]) for i in filled[:-1]])
+    cosines = np.concatenate([parts[i] for i in filled]) @ question.T
+    best[filled] = np.maximum.reduceat(cosines, starts, axis=0)
+    return best
+
+
+def late_interaction(best: np.ndarray) -> np.ndarray:
+    """Mean over question tokens: float32 [parts] from `best_matches`."""
+    return best.mean(axis=1) if best.shape[1] else np.zeros(len(best), np.float32)
+
+
+def weakest_fifth(best: np.ndarray) -> np.ndarray:
+    """Mean over the worst-met fifth (at least one) of the question's tokens: what a near miss cannot meet."""
+    if not best.shape[1]:
+        return np.zeros(len(best), np.float32)
+    few = max(1, best.shape[1] // 5)
+    return np.partition(best, few - 1, axis=1)[:, :few].mean(axis=1)

@@ -1,0 +1,130 @@
+"""Which documents and passages a question's slots allow: the year asked and no other, the office asked and no other.
+
+A slot's verdict on a document is True (the document is of that year, place, office …), False (it is of another)
+or None (it does not say). A passage may still speak of a slot its document is not about
+("有西安市旅居史的人员" in a notice of another city), so False is revised by the passage's own words.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from rag.errors import UsageError
+from rag.places import compatible, find_places
+from rag.query import FESTIVALS, Query
+from rag.schema import Metadata
+from rag.text import compact, normalise
+
+_PLACE_SUFFIX = re.compile(r"(?<=[\u4e00-\u9fff]{2})[省市州盟]|壮族自治区|回族自治区|维吾尔自治区|自治区|自治州|特别行政区")
+_LAW = re.compile(r"^(中华人民共和国|关于)")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One thing the question fixes. `name` is its kind, `value` what was asked, both as shown to people."""
+
+    name: str
+    value: str
+
+
+def slots(query: Query) -> Iterator[Slot]:
+    """The slots of the question, the most selective first."""
+    yield from (Slot("文号", n) for n in query.numbers)
+    yield from (Slot("标题", t) for t in query.titles)
+    yield from (Slot("单位", o) for o in query.offices)
+    yield from (Slot("年份", f"{y}年") for y in query.years)
+    yield from (Slot("节日", f) for f in query.festivals)
+    if not query.offices:
+        yield from (Slot("地区", p) for p in query.places)
+
+
+def of_document(slot: Slot, query: Query, meta: Metadata, own_places: tuple[str, ...]) -> bool | None:
+    """The slot's verdict on a document, from its metadata. own_places: `places_of(meta)`."""
+    match slot.name:
+        case "文号":
+            return None if meta.document_number is None else _number(meta.document_number) == _number(slot.value)
+        case "标题":
+            return None if meta.title is None else same_title(slot.value, meta.title)
+        case "单位":
+            return _office(slot.value, meta, own_places)
+        case "年份":
+            return _year(int(slot.value[:4]), query, meta)
+        case "节日":
+            return slot.value in meta.festivals if meta.festivals else None
+        case _:
+            return compatible(slot.value, own_places) if own_places else None
+
+
+def in_words(slot: Slot, text: str) -> bool:
+    """Whether a passage's own words (normalised, headings included) speak of the slot."""
+    match slot.name:
+        case "节日":
+            return any(normalise(form) in text for form in FESTIVALS[slot.value])
+        case "单位":
+            return _bare(slot.value) in _PLACE_SUFFIX.sub("", text)
+        case "年份":
+            return slot.value in text
+        case _:
+            return normalise(slot.value) in text
+
+
+def places_of(meta: Metadata) -> tuple[str, ...]:
+    """The places a document is of: its issuers' and addressees', else its title's."""
+    named = find_places(" ".join((*meta.issuers, *meta.addressees))) or find_places(meta.title or "")
+    return tuple(dict.fromkeys((*named, *find_places(meta.title or ""))))
+
+
+def same_title(asked: str, title: str) -> bool:
+    """Whether 《asked》 names the document: equal, or one the other without 中华人民共和国, year or issuer in front."""
+    asked, title = (_LAW.sub("", compact(normalise(t))) for t in (asked, title))
+    return asked in title or (len(title) >= 6 and title in asked)
+
+
+def _number(document_number: str) -> str:
+    return re.sub(r"[^\w]", "", compact(normalise(document_number)))
+
+
+def _bare(office: str) -> str:
+    return _PLACE_SUFFIX.sub("", normalise(office))
+
+
+def _office(asked: str, meta: Metadata, own_places: tuple[str, ...]) -> bool | None:
+    if not meta.issuers:
+        return None
+    bare = _bare(asked)
+    places = find_places(bare)
+    kind = bare
+    for place in places:
+        kind = kind.replace(place, "")
+    if places and own_places and not all(compatible(p, own_places) for p in places[-1:]):
+        return False
+    return any(kind in _bare(issuer) or _bare(issuer).endswith(kind) for issuer in meta.issuers)
+
+
+def _year(year: int, query: Query, meta: Metadata) -> bool | None:
+    issued = {int(d[:4]) for d in (meta.issued_on, meta.published_on) if d}
+    if query.about_issue and issued:
+        return year in issued
+    if meta.years:
+        return year in meta.years
+    return year in issued if issued else None
+
+
+def filtered(query: Query, filters: Mapping[str, str]) -> Query:
+    """The question narrowed by filters a person set: year, festival, place, issuer, document_number, title.
+
+    Raises UsageError for an unknown filter or a year that is not a number.
+    """
+    changes: dict[str, tuple] = {}
+    for name, value in filters.items():
+        match name:
+            case "year":
+                if not re.fullmatch(r"\d{4}", value.strip()):
+                    raise UsageError(f"年份“{value}”不对。", "请写四位数字，例如 year=2023。")
+                changes["years"] = (int(value),)
+            case "festival" | "place" | "issuer" | "document_number" | "title":
+                field = {"issuer": "offices", "document_number": "numbers"}.get(name, name + "s")
+                changes[field] = (value.strip(),)
+            case _:
+                raise UsageError(f"不认识的筛选条件“{name}”。", "可用：year、festival、place、issuer、document_number、title。")
+    return replace(query, **changes) if changes else query

@@ -1,0 +1,107 @@
+"""REST: ask, search, documents, feedback."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, HTTPException
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from rag.schema import Document, to_json
+from ui.api import models, shapes, streams
+from ui.api.feedback import FeedbackFull
+from ui.api.problems import from_exception, responses
+from ui.api.service import Service
+
+_QUESTIONS: dict[str, Any] = {
+    "一问": {"value": {"question": "春节期间值班要求是什么？"}},
+    "追问": {"value": {"question": "电话是多少？", "history": ["春节期间值班要求是什么？"]}},
+    "限定": {"value": {"question": "值班有什么要求？", "filters": {"year": "2023"}}},
+}
+_STREAM = {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": (
+    'event: status\ndata: {"text": "检索 12 段"}\n\nevent: delta\ndata: {"text": "**要点：** …[1]"}\n\n'
+    'event: answer\ndata: {"question": "…", "status": "answered", …}\n\n'
+)}}, "description": "事件：status（进度）、delta（Markdown 片段）、answer（完整回答）；中途出错时为 error。"}
+
+
+def router(service: Service) -> APIRouter:
+    """Routes under /api/v1."""
+    api = APIRouter(prefix="/api/v1")
+    _add_asking(api, service)
+    _add_documents(api, service)
+    _add_feedback(api, service)
+
+    @api.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    async def unknown(rest: str) -> None:
+        raise HTTPException(404)
+
+    return api
+
+
+def _add_asking(api: APIRouter, service: Service) -> None:
+    @api.post("/ask", tags=["问答"], summary="提问", response_model=models.AnswerModel,
+              response_model_exclude_unset=True, responses=responses(400, 413, 422, 500, 503))
+    async def ask(body: Annotated[models.AskRequest, Body(openapi_examples=_QUESTIONS)]) -> Any:
+        """回答与逐句引文。没有依据时 status 为 no_evidence，不会编造。"""
+        answer = await service.ask("rest", body.question, body.history, body.filters)
+        return JSONResponse(to_json(answer))
+
+    @api.post("/ask/stream", tags=["问答"], summary="提问，边算边答", response_class=StreamingResponse,
+              responses={200: _STREAM} | responses(400, 413, 422, 500, 503))
+    async def ask_stream(body: models.AskRequest) -> StreamingResponse:
+        """服务器推送事件（SSE）。"""
+        events = await streams.begun(service.stream("rest", body.question, body.history, body.filters))
+
+        async def lines() -> AsyncIterator[str]:
+            async with aclosing(events):
+                try:
+                    async for event in events:
+                        data = to_json(event.answer) if event.kind == "answer" else {"text": event.text}
+                        yield streams.line(data, event.kind)
+                except Exception as error:
+                    yield streams.line(from_exception(error), "error")
+
+        return streams.response(lines())
+
+    @api.post("/search", tags=["检索"], summary="检索段落", response_model=models.SearchModel,
+              responses=responses(400, 413, 422, 500, 503))
+    async def search(body: models.SearchRequest) -> Any:
+        """最相近的段落，带每一步的名次与得分。"""
+        found = await service.workers.run(lambda: service.pipeline.search(body.query, body.k, body.filters or None))
+        return JSONResponse(shapes.search_json(found))
+
+
+def _add_documents(api: APIRouter, service: Service) -> None:
+    @api.get("/documents", tags=["文件"], summary="文件列表", response_model=models.DocumentsModel,
+             responses=responses(500, 503))
+    async def documents() -> Any:
+        """索引中的全部文件。"""
+        return JSONResponse(shapes.documents_json(await run_in_threadpool(service.pipeline.documents)))
+
+    @api.get("/documents/{id}", tags=["文件"], summary="一份文件", response_model=models.DocumentModel,
+             responses=responses(404, 500, 503))
+    async def document(id: str) -> Any:
+        """全文、章节与元数据；所有偏移都以这里的 text 为准（按 Unicode 码点计）。"""
+        return JSONResponse(shapes.document_json(await load(service, id)))
+
+
+def _add_feedback(api: APIRouter, service: Service) -> None:
+    @api.post("/feedback", tags=["反馈"], summary="评价一个回答", status_code=201, response_model=models.ReceiptModel,
+              responses=responses(400, 413, 422, 500, 507))
+    async def feedback(body: models.FeedbackRequest) -> Any:
+        """好、不好，或引文有误；可附说明。"""
+        try:
+            number = await run_in_threadpool(service.feedback.add, body.model_dump())
+        except FeedbackFull as error:
+            raise HTTPException(507, "反馈已存满，请联系管理员导出。") from error
+        service.metrics.feedback.labels(body.rating).inc()
+        return JSONResponse({"id": number}, 201)
+
+
+async def load(service: Service, id: str) -> Document:
+    """The document of that id, else 404."""
+    try:
+        return await run_in_threadpool(service.pipeline.document, id)
+    except KeyError as error:
+        raise HTTPException(404, "没有这份文件，它可能已被撤下。") from error

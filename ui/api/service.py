@@ -1,0 +1,74 @@
+"""What all doors share: the pipeline, its settings, the threads that work, the feedback book, the counters."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from rag.config import Settings
+from rag.schema import Answer, Document, Event, Retrieval
+from ui.api.feedback import FeedbackBook
+from ui.api.shapes import DocumentEntry
+from ui.api.workers import Workers
+
+WAITING = 32
+"""Questions that may wait for a thread; the next one is refused with 503."""
+THREADS = 2
+"""Answers computed at once; the libraries beneath use several cores for each."""
+
+
+class Pipeline(Protocol):
+    """What the doors need of `rag.pipeline.Pipeline`. Implementations: that class, `tests.web_fakes.WebPipeline`."""
+
+    generation: str
+
+    def ask(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None) -> Answer: ...
+
+    def stream(
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None
+    ) -> Iterator[Event]: ...
+
+    def search(self, query: str, k: int = 10, filters: Mapping[str, str] | None = None) -> Retrieval: ...
+
+    def documents(self) -> Sequence[DocumentEntry]: ...
+
+    def document(self, id: str) -> Document: ...
+
+    def examples(self) -> Sequence[str]: ...
+
+
+class Metrics:
+    """Counters for /metrics, in a registry of their own so that one process can hold several services."""
+
+    def __init__(self, workers: Workers) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter("wenju_requests", "HTTP requests.", ("route", "method", "status"), registry=self.registry)
+        self.seconds = Histogram("wenju_request_seconds", "Time to the response's start.", ("route",), registry=self.registry)
+        self.answers = Counter("wenju_answers", "Answers given.", ("door", "status"), registry=self.registry)
+        self.feedback = Counter("wenju_feedback", "Feedback received.", ("rating",), registry=self.registry)
+        working = Gauge("wenju_working", "Calls that run or wait for a thread.", registry=self.registry)
+        working.set_function(lambda: workers.taken)
+
+
+class Service:
+    """The one object that routes and pages are built on."""
+
+    def __init__(self, pipeline: Pipeline, settings: Settings, threads: int = THREADS, waiting: int = WAITING) -> None:
+        self.pipeline = pipeline
+        self.settings = settings
+        self.workers = Workers(threads, waiting)
+        self.feedback = FeedbackBook(settings.home / "feedback.jsonl")
+        self.metrics = Metrics(self.workers)
+
+    async def ask(self, door: str, question: str, history: Sequence[str], filters: Mapping[str, str]) -> Answer:
+        """An answer, computed off the event loop. Raises what the pipeline raises, and Busy."""
+        answer = await self.workers.run(lambda: self.pipeline.ask(question, history, filters or None))
+        self.metrics.answers.labels(door, answer.status).inc()
+        return answer
+
+    async def stream(self, door: str, question: str, history: Sequence[str], filters: Mapping[str, str]) -> AsyncIterator[Event]:
+        """The events of an answer as they come. Raises as `ask` does, before the first event or between two."""
+        async for event in self.workers.stream(lambda: self.pipeline.stream(question, history, filters or None)):
+            if event.answer:
+                self.metrics.answers.labels(door, event.answer.status).inc()
+            yield event

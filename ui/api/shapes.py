@@ -1,0 +1,75 @@
+"""The JSON and text shapes that several doors share (DESIGN.md 5.1 to 5.3). Nothing here is web-specific."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from rag.schema import Answer, Citation, Document, Metadata, Retrieval, to_json
+
+
+class DocumentEntry(Protocol):
+    """One line of a document list: what `Pipeline.documents()` gives."""
+
+    id: str
+    source: str
+    meta: Metadata
+
+
+def search_json(found: Retrieval) -> dict[str, Any]:
+    """`wenju search --json` and `POST /api/v1/search`."""
+    hits = [
+        {
+            "rank": rank, "document_id": hit.document.id, "source": hit.document.source,
+            "section_path": list(hit.passage.section_path), "text": hit.passage.text,
+            "start": hit.passage.start, "end": hit.passage.end, "score": hit.score, "trace": to_json(hit.trace),
+        }
+        for rank, hit in enumerate(found.hits, 1)
+    ]
+    return {"query": found.query, "hits": hits, "timings_ms": to_json(found.timings_ms)}
+
+
+def entry_json(entry: DocumentEntry | Document) -> dict[str, Any]:
+    """One document of `wenju docs --json` and `GET /api/v1/documents`."""
+    meta = entry.meta
+    return {
+        "id": entry.id, "source": entry.source, "title": meta.title, "issuer": meta.issuer,
+        "document_number": meta.document_number, "issued_on": meta.issued_on,
+        "addressees": list(meta.addressees), "status": meta.status,
+    }
+
+
+def documents_json(entries: Iterable[DocumentEntry]) -> dict[str, Any]:
+    """The document list."""
+    return {"documents": [entry_json(entry) for entry in entries]}
+
+
+def document_json(document: Document) -> dict[str, Any]:
+    """One document whole: what it says of itself, its sections and the text that offsets refer to."""
+    sections = [{"path": list(s.path), "start": s.start, "end": s.end} for s in document.sections]
+    return entry_json(document) | {"metadata": to_json(document.meta), "sections": sections, "text": document.text}
+
+
+def name_of(title: str | None, issuer: str | None, document_number: str | None, source: str) -> str:
+    """What people call a document: 《title》, else issuer and 文号, else the file's name."""
+    if title:
+        return f"《{title}》"
+    return " ".join(x for x in (issuer, document_number) if x) or source.rsplit("/", 1)[-1]
+
+
+def citation_line(citation: Citation) -> str:
+    """One citation as a line of text: `[1] 《…》（issuer，文号，date）section：“quote”`."""
+    called = name_of(citation.title, citation.issuer, citation.document_number, citation.source)
+    facts = [x for x in (citation.issuer, citation.document_number) if x and x not in called]
+    facts += [citation.issued_on] if citation.issued_on else []
+    told = f"（{'，'.join(facts)}）" if facts else ""
+    section = " › ".join(citation.section_path)
+    return f"[{citation.id}] {called}{told}{section}：“{citation.quote}”"
+
+
+def references(citations: Sequence[Citation]) -> str:
+    """All citations as text, "" when there are none."""
+    return "\n".join(["依据：", *map(citation_line, citations)]) if citations else ""
+
+
+def with_references(answer: Answer) -> str:
+    """The answer as text with its citations beneath: for copying and for doors that carry text only."""
+    return "\n\n".join(x for x in (answer.answer, references(answer.citations)) if x)

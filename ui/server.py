@@ -1,0 +1,70 @@
+"""The web application: service, pages and static files in one, and `serve`, which runs it."""
+
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from rag import __version__
+from rag.config import Settings, load_settings
+from ui.api import chat, health, problems, rest
+from ui.api.models import ProblemModel
+from ui.api.service import Pipeline, Service
+from ui.api.shield import BodyLimit, Shield
+
+_ABOUT = "对公文提问：每一句回答都带有原文依据，没有依据就不回答。错误一律为 RFC 9457 问题对象（application/problem+json）。"
+
+
+def create_app(pipeline: Pipeline, settings: Settings | None = None) -> FastAPI:
+    """The whole application over an open pipeline. settings: None means this process's own."""
+    service = Service(pipeline, settings or load_settings())
+    app = create_api(service)
+    from ui.pages.mount import mount_pages
+
+    mount_pages(app, service)
+    return app
+
+
+def create_api(service: Service) -> FastAPI:
+    """The service without the page."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI):  # noqa: ANN202 - FastAPI's own type
+        yield
+        service.workers.close()
+
+    # docs_url, redoc_url: FastAPI's viewers load their scripts from a CDN.
+    app = FastAPI(title="文据 Wenju", version=__version__, description=_ABOUT, lifespan=lifespan,
+                  docs_url=None, redoc_url=None)
+    app.add_middleware(BodyLimit)
+    # Closed. Its presence also keeps Gradio from reflecting every Origin with credentials.
+    app.add_middleware(CORSMiddleware, allow_origins=[])
+    app.add_middleware(Shield, metrics=service.metrics)
+    problems.install(app)
+    for part in (rest, chat, health):
+        app.include_router(part.router(service))
+    _describe_problems(app)
+    return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Adds the problem schema, which no route returns by name, to OpenAPI."""
+    plain = app.openapi
+
+    def described() -> dict:
+        document = plain()
+        schemas = document["components"]["schemas"]
+        schemas["ProblemModel"] = ProblemModel.model_json_schema()
+        schemas.pop("HTTPValidationError", None)
+        schemas.pop("ValidationError", None)
+        return document
+
+    app.openapi = described
+
+
+def serve(pipeline: Pipeline, host: str = "127.0.0.1", port: int = 7860, settings: Settings | None = None) -> None:
+    """Runs the application until interrupted. Raises OSError when the port is taken."""
+    import uvicorn
+
+    app = create_app(pipeline, settings)
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=5)
