@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from eval.sets import EvalItem, Gold, same_source
+from eval.sets import EvalItem, Gold
 
 HALF = 0.5
 """A span is touched when the overlap is at least this share of the shorter of the two."""
@@ -88,6 +88,7 @@ class Locator:
     def __init__(self, text_of: Callable[[str], str]) -> None:
         self._text_of = text_of
         self._read: dict[str, SourceText] = {}
+        self._first: dict[str, str] = {}
 
     def source(self, name: str) -> SourceText:
         """The source's text. Raises KeyError when the asker does not know it."""
@@ -99,9 +100,22 @@ class Locator:
         """The source's text as it is. Raises KeyError when the asker does not know it."""
         return self.source(name).text
 
+    def document(self, name: str) -> str:
+        """One name for all sources of the same text: an index keeps copies under one of their names."""
+        try:
+            return self._first.setdefault(self.text(name), name)
+        except KeyError:
+            return name
+
+    def is_gold(self, item: EvalItem, source: str) -> bool:
+        """Whether a source is one of the item's gold documents."""
+        return any(self.document(g.source) == self.document(source) for g in item.gold)
+
     def sample(self, place: Place, length: int) -> str:
         """At most `length` characters of the original at the place's first occurrence, or of the document's start."""
         source = self.source(place.source)
+        if not source.form:
+            return ""
         first, last = place.spans[0] if place.spans is not None else (0, len(source.form))
         start, end = int(source.at[first]), int(source.at[last - 1]) + 1
         return source.text[start : min(end, start + length)]
@@ -125,7 +139,7 @@ class Locator:
     def touched(self, target: Target, source: str, start: int, end: int) -> bool:
         """Whether a span (code points) overlaps a place by at least half of the shorter of the two."""
         for place in target.places:
-            if not same_source(place.source, source):
+            if self.document(place.source) != self.document(source):
                 continue
             if place.spans is None:
                 return True
@@ -140,7 +154,7 @@ class Locator:
         """The largest share of kept characters of one place that the (source, start, end) spans cover together."""
         best = 0.0
         for place in target.places:
-            mine = [(start, end) for source, start, end in spans if same_source(place.source, source)]
+            mine = [(s, e) for source, s, e in spans if self.document(source) == self.document(place.source)]
             if place.spans is None:
                 best = max(best, float(bool(mine)))
             elif mine:

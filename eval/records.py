@@ -72,11 +72,11 @@ def write_record(record: Record) -> str:
 def read_record(line: str) -> Record:
     """The record of a line. Raises ValueError, KeyError or TypeError for anything else."""
     value = json.loads(line)
-    answer = value["answer"]
+    answer, read = value["answer"], value["answer"]["interpreted"]
     made = answer | {
         "claims": tuple(Claim(c["text"], tuple(c["citations"])) for c in answer["claims"]),
         "citations": tuple(Citation(**(c | {"section_path": tuple(c["section_path"])})) for c in answer["citations"]),
-        "interpreted": Interpreted(**(answer["interpreted"] | {"assumptions": tuple(answer["interpreted"]["assumptions"])})),
+        "interpreted": Interpreted(**(read | {"assumptions": tuple(read["assumptions"])})),
     }
     hits = tuple(
         HitRecord(**(h | {"section_path": tuple(h["section_path"]), "trace": tuple(Trace(**t) for t in h["trace"])}))

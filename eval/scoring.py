@@ -12,7 +12,7 @@ from eval.metrics.inclusion import must_include
 from eval.metrics.overlap import rouge_l, token_f1, tokens
 from eval.metrics.scope import right_issuer, right_year
 from eval.records import KEPT, SHOWN, Record, Stage, hit_record, without_timings
-from eval.sets import EvalItem, same_source
+from eval.sets import EvalItem
 from rag.schema import Answer, Citation, Hit
 
 _MARKER = re.compile(r"\[\d+\]|\*\*|^\s*[>#-]+\s*", re.M)
@@ -30,7 +30,7 @@ def score(item: EvalItem, answer: Answer, hits: Sequence[Hit], locator: Locator,
     found = [[t for t, target in enumerate(targets) if _holds(locator, target, h)] for h in hits]
     scores = _answer_scores(item, answer, locator, targets) | _refusal_scores(item, answer)
     if targets:
-        scores |= _ranking_scores(item, hits, found, len(targets))
+        scores |= _passage_scores(found, len(targets)) | _document_scores(item, hits, locator)
     correct = scores["correct"] == 1
     lost = None if correct else _lost(item, answer, hits, found, targets, locator, search)
     kept = tuple(hit_record(r, h, bool(f)) for r, (h, f) in enumerate(zip(hits[:KEPT], found, strict=False), 1))
@@ -53,6 +53,7 @@ def _answer_scores(item: EvalItem, answer: Answer, locator: Locator, targets: Se
     if not item.answerable:
         return scores | {"correct": float(not answered)}
     given = answer.citations if answered else ()
+    gold = [locator.is_gold(item, c.source) for c in given]
     said = plain(answer.answer) if answered else ""
     touches = [[_cites(locator, t, c) for t in targets] for c in given]
     scores["citation_precision"] = cite.precision(touches)
@@ -67,11 +68,12 @@ def _answer_scores(item: EvalItem, answer: Answer, locator: Locator, targets: Se
     if item.must_include:
         scores["must_include"] = must_include(said, item.must_include)
         scores["must_include_all"] = float(scores["must_include"] == 1)
-    scores["right_document"] = float(any(same_source(g.source, c.source) for g in item.gold for c in given))
+    scores["right_document"] = float(any(gold))
     scores |= _overlaps(item, said)
-    for name, value in (("right_year", right_year(item, given)), ("right_issuer", right_issuer(item, given))):
-        if value is not None:
-            scores[name] = value
+    if (year := right_year(item.question, given, gold)) is not None:
+        scores["right_year"] = year
+    if (issuer := right_issuer(item.question, given, gold)) is not None:
+        scores["right_issuer"] = issuer
     right = scores["cited"] and scores.get("must_include_all", 1)
     if item.all_gold:
         right = right and scores["citation_recall"] == 1
@@ -106,28 +108,29 @@ def _refusal_scores(item: EvalItem, answer: Answer) -> dict[str, float]:
 
 # ---------------------------------------------------------------- retrieval
 
-def _ranking_scores(
-    item: EvalItem, hits: Sequence[Hit], found: Sequence[Sequence[int]], targets: int
-) -> dict[str, float]:
-    """Passages by targets (each counted where first found), documents by gold sources (each at its first passage)."""
+def _passage_scores(found: Sequence[Sequence[int]], targets: int) -> dict[str, float]:
+    """found[r]: the targets that hit r holds. Each target counts where it is first found."""
     seen: set[int] = set()
     gains: list[float] = []
     for held in found:
         gains.append(float(len(set(held) - seen)))
         seen |= set(held)
     ideal = [g for g in gains if g] + [1.0] * (targets - len(seen))
-    sources = list(dict.fromkeys(h.document.source for h in hits))
-    gold = list(dict.fromkeys(g.source for g in item.gold))
-    documents = [float(any(same_source(g, s) for g in gold)) for s in sources]
-    within = {t for held in found[:10] for t in held}
-    scores = {f"hit@{k}": ranking.hit(gains, k) for k in (1, 5, 10)}
-    scores |= {f"doc_hit@{k}": ranking.hit(documents, k) for k in (1, 5)}
-    return scores | {
+    return {f"hit@{k}": ranking.hit(gains, k) for k in (1, 5, 10)} | {
         "mrr@10": ranking.reciprocal_rank(gains, 10),
         "ndcg@10": ranking.ndcg(gains, ideal, 10),
-        "recall@10": len(within) / targets,
-        "doc_mrr@10": ranking.reciprocal_rank(documents, 10),
-        "doc_ndcg@10": ranking.ndcg(documents, [1.0] * len(gold), 10),
+        "recall@10": ranking.recall(gains, targets, 10),
+    }
+
+
+def _document_scores(item: EvalItem, hits: Sequence[Hit], locator: Locator) -> dict[str, float]:
+    """Documents ranked by their first passage; the gold ones are relevant."""
+    ranked = dict.fromkeys(locator.document(h.document.source) for h in hits)
+    gold = {locator.document(g.source) for g in item.gold}
+    gains = [float(d in gold) for d in ranked]
+    return {f"doc_hit@{k}": ranking.hit(gains, k) for k in (1, 5)} | {
+        "doc_mrr@10": ranking.reciprocal_rank(gains, 10),
+        "doc_ndcg@10": ranking.ndcg(gains, [1.0] * len(gold), 10),
     }
 
 

@@ -114,12 +114,6 @@ def item_json(item: EvalItem) -> dict[str, Any]:
     return {k: v for k, v in to_json(item).items() if k in always or v}
 
 
-def same_source(one: str, other: str) -> bool:
-    """Whether two names mean one document: equal, or one is the tail of the other at a folder's boundary."""
-    one, other = one.replace("\\", "/").removeprefix("./"), other.replace("\\", "/").removeprefix("./")
-    return one == other or one.endswith("/" + other) or other.endswith("/" + one)
-
-
 # ---------------------------------------------------------------- one line
 
 _KINDS: Mapping[str, str] = {
@@ -146,7 +140,8 @@ def parse_item(value: Any, where: str) -> EvalItem:
             raise UsageError(f"{where}：缺少 {name}。", "每道题都要有 id 和 question。")
     gold = tuple(Gold(g["source"], g.get("quote", "")) for g in value.get("gold", []))
     if value.get("answerable", True) and not gold:
-        raise UsageError(f"{where}：可回答的题缺少 gold。", "请写明答案在哪个文件的哪句话，或标 \"answerable\": false。")
+        hint = "请写明答案在哪个文件的哪句话，或标 \"answerable\": false。"
+        raise UsageError(f"{where}：可回答的题缺少 gold。", hint)
     made = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
     return EvalItem(**(made | {"gold": gold}))
 

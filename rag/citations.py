@@ -55,7 +55,7 @@ def cite(identifier: int, document: Document, span: Span, section_path: tuple[st
 
 # ---------------------------------------------------------------- exactness
 
-_DIGITS = re.compile(r"\d+(?:[.,:/-]\d+)*%?")
+_DIGITS = re.compile(r"(?<![\d.])\d{1,3}(?:,\d{3})+(?![\d])%?|\d+(?:[.:/-]\d+)*%?")
 _HAN_NUMBER = re.compile(rf"(?<![{NUMERAL}])[{NUMERAL}]{{2,}}(?![{NUMERAL}])|[{NUMERAL}](?=[年月日号天个名人次项条元万亿%份])")
 
 
@@ -64,8 +64,8 @@ def exact_values(text: str) -> set[str]:
 
     Full width becomes half width; Chinese numerals of two or more characters, or before a unit, become Arabic.
     """
-    text = compact(unicodedata.normalize("NFKC", text)).replace("，", ",")
-    values = {m.group().strip(",.:/-") for m in _DIGITS.finditer(text)}
+    text = compact(unicodedata.normalize("NFKC", text.replace("，", "、")))
+    values = {m.group().replace(",", "") for m in _DIGITS.finditer(text)}
     values |= {str(n) for m in _HAN_NUMBER.finditer(text) if (n := number(m.group())) is not None}
     return values
 

@@ -1,4 +1,4 @@
-"""From passages to evidence: which sentences of the hits speak to the question, whole lists where a list is asked for."""
+"""From passages to evidence: which sentences of the hits speak to the question."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,29 +6,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.citations import original_span
-from rag.protocols import Encoded
 from rag.query import Query
 from rag.retrieval import Found, Retriever
-from rag.schema import Document, Evidence, Hit, Passage, Section, Span
-from rag.text import bigrams, normalise, readable, sentences
+from rag.schema import Evidence, Hit, Span
+from rag.text import clauses, compact, readable, sentences
 
 LEANING = ("对此", "上述", "其中", "此外", "同时", "据此", "为此", "以上", "前款", "该", "其", "这", "但", "并", "否则", "逾期")
-_ASKS_FOR_ALL = ("list", "definition", "collection", "compare", "general")
+"""A sentence that begins so leans on the one before it."""
+LONGEST_POINT = 64
+"""Characters of the first line's clauses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much evidence an answer holds. Fitted on development data (eval/README.md)."""
+    """How much evidence an answer holds. Chosen on development data (eval/README.md)."""
 
     documents: int = 4
     per_document: int = 3
     passage_margin: float = 2.0
     """A passage this much below the best (in units of the fused score) is left out."""
-    sentence_share: float = 0.82
+    sentence_share: float = 0.8
     """A sentence stays when it meets the question at least this share as well as its passage's best."""
+    heading_share: float = 0.5
+    """A section whose heading says this much of what is asked is quoted whole."""
 
 
-def gather(found: Found, retriever: Retriever, limits: Limits = Limits()) -> list[Evidence]:  # noqa: B008 - frozen
+def gather(found: Found, retriever: Retriever, limits: Limits = Limits()) -> list[Evidence]:
     """Evidence for the question, best first."""
     if not found.hits:
         return []
@@ -43,51 +46,67 @@ def gather(found: Found, retriever: Retriever, limits: Limits = Limits()) -> lis
             continue
         counts[id] = counts.get(id, 0) + 1
         out.extend(_of_hit(found, retriever, hit, limits))
-    return _distinct(out)
+    return sorted(out, key=lambda e: -e.score)
 
 
 def _of_hit(found: Found, retriever: Retriever, hit: Hit, limits: Limits) -> list[Evidence]:
-    spans = list(sentences(hit.passage.text))
+    text = hit.passage.text
+    spans = list(sentences(text))
     if not spans:
         return []
-    worth = _worth(found.encoded, found.query, retriever, hit, spans)
+    worth = retriever.worth(found, hit, spans)
     keep = worth >= worth.max() * limits.sentence_share
+    if _wants_all(found.query) and _heading_asks(found, retriever, hit, limits):
+        keep[:] = True
     for i in range(1, len(spans)):
-        if keep[i] and hit.passage.text.startswith(LEANING, spans[i].start):
+        if keep[i] and text.startswith(LEANING, spans[i].start):
             keep[i - 1] = True
-    out, i = [], 0
-    while i < len(spans):
-        j = i
-        while j < len(spans) and keep[j]:
-            j += 1
-        if j > i:
-            out.append(_evidence(hit.document, hit.passage, Span(spans[i].start, spans[j - 1].end),
-                                 hit.score + float(worth[i:j].max())))
-        i = max(j, i + 1)
-    return out
+    if _is_heading(hit, text[spans[0].start : spans[0].end]) and keep[1:].any():
+        keep[0] = False
+    return [
+        _evidence(found, retriever, hit, Span(spans[i].start, spans[j - 1].end), float(worth[i:j].max()))
+        for i, j in _runs(keep)
+    ]
 
 
-def _worth(encoded: Encoded, query: Query, retriever: Retriever, hit: Hit, spans: Sequence[Span]) -> np.ndarray:
-    """How well each sentence meets the question: late interaction, and the share of its bigrams that the sentence has."""
-    late = retriever.match_spans(encoded, hit.row, spans).mean(axis=1)
-    asked = set(bigrams(query.text))
-    if not asked or query.language != "zh":
-        return late
-    text = [normalise(hit.passage.text[s.start : s.end]) for s in spans]
-    share = np.array([sum(p in t for p in asked) / len(asked) for t in text], np.float32)
-    return late + 0.5 * share
+def _wants_all(query: Query) -> bool:
+    return query.form in ("list", "general", "compare", "definition")
 
 
-def _evidence(document: Document, passage: Passage, span: Span, score: float) -> Evidence:
-    where = original_span(document, passage, span)
-    return Evidence(document, passage, where, readable(document.text[where.start : where.end]), round(score, 4))
+def _heading_asks(found: Found, retriever: Retriever, hit: Hit, limits: Limits) -> bool:
+    """Whether the heading of the passage's section says what is asked."""
+    path = hit.passage.section_path
+    return bool(path) and retriever.share(found, hit, path[-1]) >= limits.heading_share
 
 
-def _distinct(evidence: list[Evidence]) -> list[Evidence]:
-    """Without overlaps inside a document and repeats of the same words across documents."""
-    kept: list[Evidence] = []
-    for item in sorted(evidence, key=lambda e: -e.score):
-        clash = any(item.document.id == k.document.id and item.span.start < k.span.end and k.span.start < item.span.end for k in kept)
-        if not clash:
-            kept.append(item)
-    return kept
+def _is_heading(hit: Hit, sentence: str) -> bool:
+    path = hit.passage.section_path
+    return bool(path) and compact(sentence).rstrip("。：:") == compact(path[-1]).rstrip("。：:")
+
+
+def _runs(keep: np.ndarray) -> list[tuple[int, int]]:
+    """Stretches of neighbouring True values as (first, past the last)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], keep.astype(np.int8), [0]])))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def _evidence(found: Found, retriever: Retriever, hit: Hit, span: Span, worth: float) -> Evidence:
+    where = original_span(hit.document, hit.passage, span)
+    text = readable(hit.document.text[where.start : where.end])
+    point = _point(clauses(text), lambda run: retriever.share(found, hit, run))
+    return Evidence(hit.document, hit.passage, where, text, point, round(hit.score + worth, 4))
+
+
+def _point(parts: Sequence[str], share) -> str:
+    """The run of whole clauses, at most LONGEST_POINT characters, that says most of what is asked in fewest words."""
+    best, most = parts[0] if parts else "", -1.0
+    for start in range(len(parts)):
+        run = ""
+        for part in parts[start:]:
+            if run and len(run) + len(part) > LONGEST_POINT:
+                break
+            run += part
+            worth = share(run) - 0.001 * len(run)
+            if worth > most:
+                best, most = run, worth
+    return best.rstrip("，,；;。：: ")

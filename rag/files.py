@@ -43,22 +43,22 @@ class Disk:
 
     def make_folder(self, path: Path) -> None:
         """One new folder; its parent exists."""
-        os.mkdir(path)
+        path.mkdir()
 
     def rename(self, old: Path, new: Path) -> None:
         """Atomic within one folder; replaces a file of the new name."""
-        os.rename(old, new)
+        old.rename(new)
 
     def remove(self, path: Path) -> None:
         """Unlinks a file (of a symbolic link, the link)."""
-        os.unlink(path)
+        path.unlink()
 
     def remove_folder(self, path: Path) -> None:
         """Removes an empty folder."""
-        os.rmdir(path)
+        path.rmdir()
 
     def foreign(self, folder: Path, write: Callable[[], None]) -> None:
-        """Lets a library write files in `folder` by itself; follow with `sync_tree`."""
+        """Lets a library make `folder` and the files in it by itself; follow with `sync_tree`."""
         write()
 
 
@@ -110,7 +110,7 @@ class NewFile:
     def __init__(self, path: Path, disk: Disk = DISK) -> None:
         self._raw = Output(path, disk)
         self._buffer = io.BufferedWriter(self._raw, _BUFFER)
-        self.write = self._buffer.write
+        self.write, self.flush = self._buffer.write, self._buffer.flush
 
     def __enter__(self) -> "NewFile":
         return self
@@ -200,7 +200,7 @@ def inside(folder: Path, name: str) -> Path:
 def digest_of(path: Path) -> str:
     """SHA-256 of a regular file, in hexadecimal. Raises OSError; never waits for a pipe or follows a link."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with open(descriptor, "rb", buffering=0) as file:
+    with io.FileIO(descriptor) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -241,4 +241,4 @@ def typed_errors(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         reason, hint = _REASONS.get(error.errno or 0, (f"系统错误：{error.strerror or error}", "请稍后再试。"))
-        raise IndexUnwritable(f"{what}失败：{reason}。原有索引未受影响。", hint) from error
+        raise IndexUnwritable(f"{what}失败：{reason}。", hint) from error

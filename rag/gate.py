@@ -6,13 +6,9 @@ data only. Its risk-coverage curve is in eval/README.md.
 
 import numpy as np
 
+from rag.fitted import weights
 from rag.query import Query
 
-# intercept, then: best of each retrieval feature over the first hits
-_MODEL = {
-    "zh": np.array([-14.0, 10.0, 2.0, 4.0, 2.0, 0.0, 4.0, 1.0]),
-    "other": np.array([-20.0, 20.0, 4.0, 0.0, 0.0, 0.0, 4.0, 0.0]),
-}
 CONSIDERED = 3
 """Hits whose features are looked at."""
 
@@ -26,4 +22,4 @@ def confidence(query: Query, features: np.ndarray) -> float:
     """Probability in [0, 1] that the hits hold the answer; 0 without hits."""
     if not len(features):
         return 0.0
-    return float(1 / (1 + np.exp(-(signals(features) @ _MODEL[query.language]))))
+    return float(1 / (1 + np.exp(-(signals(features) @ weights("gate", query.language)))))

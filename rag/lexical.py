@@ -7,10 +7,11 @@ no Chinese, never see a sentence. Queries are built from tokens, never parsed fr
 
 import errno
 import json
-import os
+import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ _HEAP = 2_000_000_000
 
 
 class LexicalWriter:
-    """Writes a lexical index into an empty folder, row by row. Equal rows give equal bytes.
+    """Writes a lexical index, row by row; `folder` comes to be when it is finished. Equal rows give equal bytes.
 
     Raises OSError when the disk does not take it.
     """
@@ -37,8 +38,11 @@ class LexicalWriter:
         for field in FIELDS:
             builder.add_text_field(field, stored=True, tokenizer_name="whitespace", index_option="freq")
         self._folder, self._rows, self._document = folder, 0, tantivy.Document
+        self._work = folder.with_name(folder.name + "-building")
+        self._work.mkdir()
         try:
-            index = tantivy.Index(builder.build(), path=str(folder))
+            index = tantivy.Index(builder.build(), path=str(self._work))
+            index.config_reader("manual")
             self._writer = index.writer(heap_size=_HEAP, num_threads=1)
         except ValueError as error:
             raise OSError(errno.EIO, str(error)) from error
@@ -56,15 +60,20 @@ class LexicalWriter:
         self._rows += 1
 
     def finish(self) -> None:
-        """Writes everything; the folder then holds only what is needed to open it."""
+        """Writes everything; the folder then is there, and holds only what is needed to open it."""
         try:
             self._writer.commit()
             self._writer.wait_merging_threads()
         except ValueError as error:
             raise OSError(errno.EIO, str(error)) from error
+        self._work.rename(self._folder)  # out of reach of tantivy's threads, which put lock files there
         self._name_segment()
         for lock in self._folder.glob(".tantivy-*.lock"):
             lock.unlink()
+
+    def abandon(self) -> None:
+        """Stops writing and lets go of the folder."""
+        self._writer = None
 
     def _name_segment(self) -> None:
         """Gives the segment a fixed name instead of tantivy's random one: nothing else differs between builds."""
@@ -91,13 +100,9 @@ class LexicalIndex:
     def __init__(self, folder: Path) -> None:
         import tantivy
 
-        # Opened through a folder of links: tantivy puts a lock file beside what it opens, and a generation is immutable.
-        with tempfile.TemporaryDirectory(prefix="wenju-") as links:
-            for file in folder.iterdir():
-                if file.suffix != ".lock":
-                    os.symlink(file.resolve(), Path(links) / file.name)
+        with _links_to(folder) as links:
             try:
-                index = tantivy.Index.open(links)
+                index = tantivy.Index.open(str(links))
                 index.config_reader("manual")
                 self._searcher = index.searcher()
             except ValueError as error:
@@ -146,7 +151,7 @@ class LexicalIndex:
         rows = self._searcher.fast_field_values("row", [address for _, address in hits])
         return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
 
-    def _only(self, allowed: np.ndarray):  # noqa: ANN202 - the type lives in the library imported late
+    def _only(self, allowed: np.ndarray):
         """A filter that adds nothing to the score. One run of rows (one document) is much faster as a range."""
         import tantivy
 
@@ -156,3 +161,19 @@ class LexicalIndex:
         else:
             rows = tantivy.Query.term_set_query(self._schema, "row", allowed.tolist())
         return tantivy.Query.const_score_query(rows, 0.0)
+
+
+@contextmanager
+def _links_to(folder: Path) -> Iterator[Path]:
+    """A passing folder of links to the files of another: tantivy puts a lock file beside what it opens, and a generation
+    is never written to, nor need it be writable."""
+    links = Path(tempfile.mkdtemp(prefix="wenju-"))
+    try:
+        for file in folder.iterdir():
+            (links / file.name).symlink_to(file.resolve())
+        yield links
+    finally:
+        # tantivy watches the folder from a thread that may put its lock file back; under another name it finds nothing
+        gone = links.rename(links.with_name(links.name + "-gone"))
+        shutil.rmtree(gone, ignore_errors=True)
+        shutil.rmtree(gone, ignore_errors=True)  # for a file that came while the first was at work

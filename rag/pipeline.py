@@ -1,6 +1,7 @@
 """The whole: question in, checked answer out. The composition root: the only file that names concrete adapters."""
 
 import datetime as dt
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -185,4 +186,14 @@ def build_index(
 
         embedder = SentenceEmbedder.load(settings)
     most = settings.max_file_mb * 2**20
-    return refresh(settings.index, paths, lambda path, source: load(path, source, most), cut, embedder, progress, remove)
+    return refresh(settings.index, paths, lambda path, source: load(path, source, most), cut, embedder, progress, remove,
+                   recipe=_reading_recipe())
+
+
+def _reading_recipe() -> str:
+    """Digest of the code that reads files: after an upgrade, documents are read again, and only then."""
+    digest = hashlib.sha256()
+    here = Path(__file__).parent
+    for file in sorted([*(here / "loading").glob("*.py"), here / "passages.py", here / "text.py"]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -32,7 +32,7 @@ FESTIVALS: dict[str, tuple[str, ...]] = {
     "重阳节": ("重阳", "Double Ninth"),
 }
 # 五一/十一 are also parts of other numbers and names (五一路, 十一条, 第十一).
-_FESTIVAL_WORD = {
+FESTIVAL_WORD = {
     name: re.compile("|".join(
         rf"(?<![{NUMERAL}第])“?{w}”?(?![{NUMERAL}条项章个点届号路广场月])" if w in ("五一", "十一") else re.escape(w) for w in forms
     ), re.I)
@@ -52,7 +52,7 @@ _SHORT_YEAR = re.compile(r"(?<!\d)(\d{2})年(?=元旦|春节|的|端午|国庆|�
 _RELATIVE = (("大前年", -3), ("前年", -2), ("去年", -1), ("上一年", -1), ("今年", 0), ("本年度", 0), ("本年", 0),
              ("明年", 1), ("后年", 2), ("last year", -1), ("this year", 0), ("next year", 1))
 _TITLE = re.compile(r"《([^《》]{2,80})》")
-_NUMBER_OF = re.compile(rf"[{HAN}]{{1,12}}[〔\[［(（【](\d{{4}})[〕\]］)）】]\s*(?:第\s*)?\d{{1,5}}\s*号")
+NUMBER_OF = re.compile(rf"[{HAN}]{{1,12}}[〔\[［(（【](\d{{4}})[〕\]］)）】]\s*(?:第\s*)?\d{{1,5}}\s*号")
 _LABEL = re.compile(rf"第\s*([{NUMERAL}\d]{{1,7}})\s*(编|章|节|条|款|项|部分|点|个方面)")
 _OFFICE = re.compile(r"(?:人民政府办公厅|人民政府办公室|市委办公厅|省委办公厅|委员会|办公厅|办公室|人民政府|检察院|法院|集团|医院|"
                      r"大学|公司|学校|总工会|团委|妇联|民政局|[\u4e00-\u9fff]{2,8}?(?:局|厅|委|部|署))")
@@ -149,14 +149,12 @@ def _slots(text: str, assumptions: tuple[str, ...]) -> Query:
     plain = text
     for said, official in SYNONYMS:
         plain = plain.replace(said, official)
-    years = [int(y) for y in _YEAR.findall(plain)]
-    years += [n for y in _HAN_YEAR.findall(plain) if (n := number(compact(y)))]
-    years += [2000 + int(y) for y in _SHORT_YEAR.findall(plain)]
-    numbers = tuple(_bracketed(compact(m.group())) for m in _NUMBER_OF.finditer(plain))
-    if numbers:
-        years = []
     titles = tuple(_TITLE.findall(plain))
-    outside = _TITLE.sub("", plain)
+    numbers = tuple(_bracketed(compact(m.group())) for m in NUMBER_OF.finditer(plain))
+    outside = NUMBER_OF.sub("", _TITLE.sub("", plain))
+    years = [int(y) for y in _YEAR.findall(outside)]
+    years += [n for y in _HAN_YEAR.findall(outside) if (n := number(compact(y)))]
+    years += [2000 + int(y) for y in _SHORT_YEAR.findall(outside)]
     places = _specific(find_places(outside))
     return Query(
         text=plain,
@@ -164,7 +162,7 @@ def _slots(text: str, assumptions: tuple[str, ...]) -> Query:
         language="zh" if len(re.findall(f"[{HAN}]", plain)) * 4 >= len(compact(plain)) else "other",
         years=tuple(dict.fromkeys(years)),
         about_issue=bool(_ISSUED.search(plain)),
-        festivals=tuple(name for name, rule in _FESTIVAL_WORD.items() if rule.search(outside)),
+        festivals=tuple(name for name, rule in FESTIVAL_WORD.items() if rule.search(outside)),
         places=tuple(places),
         offices=tuple(_offices(outside)),
         numbers=numbers,
@@ -250,7 +248,7 @@ def _when(query: Query) -> tuple[str, ...]:
 def _said(text: str, slot: str) -> str:
     """How `text` writes the slot: a place with its suffix, a festival in any of its forms."""
     if slot in FESTIVALS:
-        found = _FESTIVAL_WORD[slot].search(text)
+        found = FESTIVAL_WORD[slot].search(text)
     else:
         found = re.search(rf"{re.escape(slot)}(?:省|市|州|自治区|(?=))", text)
     return found.group() if found else ""

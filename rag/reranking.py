@@ -1,7 +1,7 @@
 """Late interaction: how well each token of the question is met by some token of a passage.
 
 ColBERT's MaxSim (Khattab & Zaharia 2020, https://arxiv.org/abs/2004.12832) over the token vectors of the
-embedder itself, averaged over the question's tokens so that scores of different questions compare.
+embedder itself, averaged over the question's tokens by their weight so that scores of different questions compare.
 """
 
 from collections.abc import Sequence
@@ -25,14 +25,20 @@ def best_matches(question: np.ndarray, parts: Sequence[np.ndarray]) -> np.ndarra
     return best
 
 
-def late_interaction(best: np.ndarray) -> np.ndarray:
-    """Mean over question tokens: float32 [parts] from `best_matches`."""
-    return best.mean(axis=1) if best.shape[1] else np.zeros(len(best), np.float32)
+def late_interaction(best: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted mean over question tokens: float32 [parts]. best: `best_matches`; weights: float32 [q]."""
+    total = weights.sum()
+    return best @ weights / total if total > 0 else np.zeros(len(best), np.float32)
 
 
-def weakest_fifth(best: np.ndarray) -> np.ndarray:
-    """Mean over the worst-met fifth (at least one) of the question's tokens: what a near miss cannot meet."""
+def weakest_fifth(best: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean over the worst-met fifth (at least one) of the tokens that matter: what a near miss cannot meet.
+
+    Those of at least half the mean weight matter. float32 [parts].
+    """
     if not best.shape[1]:
         return np.zeros(len(best), np.float32)
+    matters = weights >= weights.mean() / 2
+    best = best[:, matters]
     few = max(1, best.shape[1] // 5)
     return np.partition(best, few - 1, axis=1)[:, :few].mean(axis=1)

@@ -1,29 +1,35 @@
 """From a question to ranked passages: dense and lexical candidates, slots, late interaction, one linear score."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from rag import scope
+from rag.emphasis import Emphasis, emphasis
+from rag.fitted import weights
 from rag.index import Index
 from rag.protocols import Embedder, Encoded
 from rag.query import Query
 from rag.reranking import best_matches, late_interaction, weakest_fifth
 from rag.schema import Hit, Span, Trace
 from rag.scope import Slot
-from rag.text import bigrams, normalise, words
+from rag.text import bigrams, compact, normalise, words
 
 POOL = 60
 """Candidates taken from each first-stage ranking."""
-FEATURES = ("late", "weakest", "coverage", "bigrams", "words", "dense", "document")
-# Fitted by `python -m eval.fit` on development data (see eval/README.md).
-_WEIGHTS = {
-    "zh": np.array([10.0, 2.0, 3.0, 2.0, 0.5, 2.0, 1.5], np.float32),
-    "other": np.array([10.0, 2.0, 0.0, 0.0, 0.0, 4.0, 0.0], np.float32),
-}
+FEATURES = (
+    "late",  # late interaction, weighted
+    "weakest",  # the same over the worst-met fifth of the tokens that matter
+    "coverage",  # weighted share of the question's bigrams that the passage has
+    "bigrams", "words",  # BM25 over the best score possible
+    "dense",  # cosine
+    "document",  # BM25 of the whole document over the best score possible
+    "document_coverage",  # weighted share of the question's bigrams that the document has
+    "missing",  # the weightiest bigram the document lacks, over the weightiest there could be
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class Found:
 
     query: Query
     encoded: Encoded
+    emphasis: Emphasis
     hits: tuple[Hit, ...]
     features: np.ndarray
     leads: tuple[Hit, ...]
@@ -50,6 +57,7 @@ class Retriever:
         self._places = {id: scope.places_of(entry.meta) for id, entry in index.metas.items()}
         self._order = list(index.metas)
         self._normal = lru_cache(maxsize=20_000)(self._normalised)
+        self._whole = lru_cache(maxsize=256)(self._whole_text)
 
     def retrieve(self, query: Query, k: int = 10) -> Found:
         """The k best passages for the question."""
@@ -57,19 +65,20 @@ class Retriever:
         encoded = self.embedder.embed_query(query.text)
         clock.lap("embed")
         slots = list(scope.slots(query))
-        rankings, document_scores = self._first_stage(query, encoded, slots)
+        weighed = emphasis(query.text, lambda pair: _idf(self.index.lexical, "bigrams", pair))
+        rankings, documents = self._first_stage(query, encoded, slots)
         rows = np.unique(np.concatenate([r for r, _ in rankings.values()]))
         clock.lap("search")
-        features, best = self._features(query, encoded, rows, rankings, document_scores)
-        scores = features @ _WEIGHTS[query.language]
+        features = self._features(query, encoded, weighed, slots, rows, rankings, documents)
+        scores = features @ weights("ranking", query.language)
         order = np.lexsort((rows, -scores))
         clock.lap("rerank")
         admitted, others = self._admitted(query, slots, rows, order)
-        unmet = tuple(s for s in slots if not admitted and not self._anyone_meets(s, query, rows))
+        unmet = () if admitted else tuple(s for s in slots if not self._anyone_meets(s, query, rows))
         hits = tuple(self._hit(rows, i, n, scores, features, rankings) for n, i in enumerate(admitted[:k], 1))
         leads = tuple(self._hit(rows, i, n, scores, features, rankings) for n, i in enumerate(others[:k], 1))
         clock.lap("select")
-        return Found(query, encoded, hits, features[admitted[:k]], leads, unmet, clock.laps)
+        return Found(query, encoded, weighed, hits, features[admitted[:k]], leads, unmet, clock.laps)
 
     # ------------------------------------------------------------ first stage
 
@@ -111,37 +120,63 @@ class Retriever:
     # ------------------------------------------------------------ second stage
 
     def _features(
-        self, query: Query, encoded: Encoded, rows: np.ndarray,
-        rankings: dict[str, tuple[np.ndarray, np.ndarray]], documents: dict[str, float],
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, query: Query, encoded: Encoded, weighed: Emphasis, slots: Sequence[Slot], rows: np.ndarray,
+        rankings: Mapping[str, tuple[np.ndarray, np.ndarray]], documents: Mapping[str, float],
+    ) -> np.ndarray:
+        """float64 [rows, len(FEATURES)]. What a slot says counts as met in a document that the slot is true of."""
         index = self.index
         best = best_matches(encoded.tokens, [index.tokens(int(r))[0] for r in rows])
-        out = np.zeros((len(rows), len(FEATURES)), np.float32)
-        out[:, 0], out[:, 1] = late_interaction(best), weakest_fifth(best)
-        pairs, terms = bigrams(query.text), words(query.text)
-        weight = {p: _idf(index.lexical, "bigrams", p) for p in set(pairs)}
-        total = sum(weight.values()) or 1.0
-        at = {int(r): i for i, r in enumerate(rows)}
-        for name, column, most in (
-            ("bigrams", 3, _most_possible(pairs, index.lexical)),
-            ("words", 4, _most_possible(terms, index.lexical, "words")),
-            ("dense", 5, 1.0),
-        ):
-            for row, score in zip(*rankings.get(name, ((), ())), strict=True):
-                out[at[int(row)], column] = score / most
-        missing = out[:, 5] == 0
-        if missing.any():
-            out[missing, 5] = [float(s) for s in index.vectors.score(encoded.vector, rows[missing])]
-        for i, row in enumerate(rows):
-            text = self._normal(int(row))
-            out[i, 2] = sum(w for p, w in weight.items() if p in text) / total
-            out[i, 6] = documents.get(index.passage(int(row)).document_id, 0.0)
-        return out, best
+        owners = [index.passage(int(r)).document_id for r in rows]
+        met = {id: self._met(id, query, slots) for id in dict.fromkeys(owners)}
+        for i, owner in enumerate(owners):
+            for start, end in met[owner]:
+                best[i, (encoded.spans[:, 0] < end) & (encoded.spans[:, 1] > start)] = 1.0
+        token_weights = weighed.of_tokens(encoded.spans)
+        out = np.zeros((len(rows), len(FEATURES)))
+        out[:, 0], out[:, 1] = late_interaction(best, token_weights), weakest_fifth(best, token_weights)
+        total, most = float(weighed.weights.sum()) or 1.0, _idf(index.lexical, "bigrams", "")
+        for i, (row, owner) in enumerate(zip(rows, owners, strict=True)):
+            out[i, 2] = weighed.weights[self._has(weighed, met[owner], self._normal(int(row)))].sum() / total
+            out[i, 6] = documents.get(owner, 0.0)
+        for owner in met:
+            has = self._has(weighed, met[owner], self._whole(owner))
+            mine = [i for i, o in enumerate(owners) if o == owner]
+            out[mine, 7] = weighed.weights[has].sum() / total
+            out[mine, 8] = weighed.weights[~has].max(initial=0.0) / most
+        self._first_stage_scores(out, query, encoded, rows, rankings)
+        return out
+
+    def _first_stage_scores(
+        self, out: np.ndarray, query: Query, encoded: Encoded, rows: np.ndarray,
+        rankings: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    ) -> None:
+        """Fills in the columns bigrams, words and dense."""
+        index = self.index
+        for name, column in (("bigrams", 3), ("words", 4)):
+            found, scores = rankings.get(name, (np.empty(0, np.int64), np.empty(0, np.float32)))
+            tokens = bigrams(query.text) if name == "bigrams" else words(query.text)
+            out[np.searchsorted(rows, found), column] = scores / _most_possible(tokens, index.lexical, name)
+        out[:, 5] = index.vectors.score(encoded.vector, rows)
+
+    def _met(self, id: str, query: Query, slots: Sequence[Slot]) -> list[tuple[int, int]]:
+        """Where the question says slots that are true of the document."""
+        verdicts = self._verdicts(id, query, slots)
+        return [m for slot, true in zip(slots, verdicts, strict=True) if true for m in scope.mentions(slot, query.text)]
+
+    @staticmethod
+    def _has(weighed: Emphasis, met: Sequence[tuple[int, int]], text: str) -> np.ndarray:
+        """Which of the question's bigrams the text has, or a met slot says: bool [pairs]."""
+        return np.array([pair in text or any(a <= start and end <= b for a, b in met)
+                         for pair, (start, end) in zip(weighed.pairs, weighed.places, strict=True)], bool)
 
     def _normalised(self, row: int) -> str:
         passage = self.index.passage(row)
         name = self.index.metas[passage.document_id].meta.title or ""
         return normalise("\n".join((name, *passage.section_path, passage.text)))
+
+    def _whole_text(self, id: str) -> str:
+        document = self.index.document(id)
+        return compact(normalise("\n".join((document.meta.title or "", document.meta.issuer or "", document.text))))
 
     def _admitted(
         self, query: Query, slots: list[Slot], rows: np.ndarray, order: np.ndarray
@@ -162,7 +197,7 @@ class Retriever:
     def _anyone_meets(self, slot: Slot, query: Query, rows: np.ndarray) -> bool:
         return any(self._admits(query, [slot], int(r)) for r in rows)
 
-    def _hit(self, rows, i: int, rank: int, scores, features, rankings) -> Hit:  # noqa: ANN001
+    def _hit(self, rows, i: int, rank: int, scores, features, rankings) -> Hit:
         row = int(rows[i])
         passage = self.index.passage(row)
         trace = []
@@ -177,13 +212,31 @@ class Retriever:
 
     # ------------------------------------------------------------ inside a passage
 
-    def match_spans(self, encoded: Encoded, row: int, spans: Sequence[Span]) -> np.ndarray:
-        """Best cosine of each question token within each span of the passage's text: float32 [spans, q]."""
-        tokens, where = self.index.tokens(row)
+    def worth(self, found: "Found", hit: Hit, spans: Sequence[Span]) -> np.ndarray:
+        """How well each span of the passage's text meets what is asked beyond the slots: float32 [spans].
+
+        Late interaction plus the weighted share of the question's bigrams.
+        """
+        tokens, where = self.index.tokens(hit.row)
         parts = [tokens[(where[:, 0] >= s.start) & (where[:, 0] < s.end)] for s in spans]
-        return best_matches(encoded.tokens, parts)
+        token_weights = found.emphasis.of_tokens(found.encoded.spans)
+        for start, end in self._met(hit.document.id, found.query, list(scope.slots(found.query))):
+            token_weights[(found.encoded.spans[:, 0] < end) & (found.encoded.spans[:, 1] > start)] *= _MET_SHARE
+        late = late_interaction(best_matches(found.encoded.tokens, parts), token_weights)
+        return late + 0.5 * np.array([self.share(found, hit, hit.passage.text[s.start : s.end]) for s in spans])
+
+    def share(self, found: "Found", hit: Hit, text: str) -> float:
+        """Weighted share in [0, 1] of the question's bigrams, those of met slots counting little, that `text` has."""
+        weighed = found.emphasis
+        pair_weights = weighed.weights.copy()
+        for start, end in self._met(hit.document.id, found.query, list(scope.slots(found.query))):
+            pair_weights[[start <= a and b <= end for a, b in weighed.places]] *= _MET_SHARE
+        total = pair_weights.sum()
+        return float(pair_weights[self._has(weighed, (), normalise(text))].sum() / total) if total else 0.0
 
 
+_MET_SHARE = 0.1
+"""What is left of the weight of a slot's words inside a document that the slot is true of."""
 _MUST_BE_SAID = frozenset({"文号", "标题", "节日"})
 """Slots for which a document that says nothing is not enough."""
 
@@ -196,13 +249,13 @@ def _joined(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.n
     return rows[order], scores[order]
 
 
-def _idf(lexical, field: str, token: str) -> float:  # noqa: ANN001
+def _idf(lexical, field: str, token: str) -> float:
     """BM25's inverse document frequency (Robertson & Zaragoza 2009)."""
     n = lexical.document_frequency(field, token)
     return float(np.log1p((len(lexical) - n + 0.5) / (n + 0.5)))
 
 
-def _most_possible(tokens: Sequence[str], lexical, field: str = "bigrams") -> float:  # noqa: ANN001
+def _most_possible(tokens: Sequence[str], lexical, field: str = "bigrams") -> float:
     """An upper bound of the BM25 score of a passage: every token at its saturation (k1 = 1.2)."""
     return 2.2 * sum(_idf(lexical, field, t) for t in tokens) or 1.0
 

@@ -132,13 +132,15 @@ class Hit:
 class Evidence:
     """A stretch of whole sentences of a passage that speaks to the question.
 
-    span: in the document's text. text: the same, joined for reading. score: 0-1, how well it meets the question.
+    span: in the document's text. text: the same, joined for reading. point: the run of its clauses that says most
+    of what is asked. score: how well it meets the question; only its order means something.
     """
 
     document: Document
     passage: Passage
     span: Span
     text: str
+    point: str
     score: float
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 from rag.errors import UsageError
 from rag.places import compatible, find_places
-from rag.query import FESTIVALS, Query
+from rag.query import FESTIVAL_WORD, FESTIVALS, NUMBER_OF, Query
 from rag.schema import Metadata
 from rag.text import compact, normalise
 
 _PLACE_SUFFIX = re.compile(r"(?<=[\u4e00-\u9fff]{2})[省市州盟]|壮族自治区|回族自治区|维吾尔自治区|自治区|自治州|特别行政区")
+_SUFFIXED = "(?:特别行政区|(?:壮族|回族|维吾尔)?自治区|自治州|省|市|州|盟)?"
 _LAW = re.compile(r"^(中华人民共和国|关于)")
 
 
@@ -36,6 +37,21 @@ def slots(query: Query) -> Iterator[Slot]:
     yield from (Slot("节日", f) for f in query.festivals)
     if not query.offices:
         yield from (Slot("地区", p) for p in query.places)
+
+
+def mentions(slot: Slot, text: str) -> list[tuple[int, int]]:
+    """Where the question says the slot, as (start, end)."""
+    match slot.name:
+        case "节日":
+            return [m.span() for m in FESTIVAL_WORD[slot.value].finditer(text)]
+        case "年份":
+            return [m.span() for m in re.finditer(rf"{slot.value[:4]}年?", text)]
+        case "地区":
+            return [m.span() for m in re.finditer(re.escape(slot.value) + _SUFFIXED, text)]
+        case "文号":
+            return [m.span() for m in NUMBER_OF.finditer(text)]
+        case _:
+            return [m.span() for m in re.finditer(re.escape(slot.value), text)]
 
 
 def of_document(slot: Slot, query: Query, meta: Metadata, own_places: tuple[str, ...]) -> bool | None:

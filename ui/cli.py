@@ -124,7 +124,7 @@ def _settings(args: argparse.Namespace) -> Settings:
     return load_settings({"generator": getattr(args, "generator", None)})
 
 
-def _pipeline(args: argparse.Namespace):  # noqa: ANN202 - imported late
+def _pipeline(args: argparse.Namespace):
     settings = _settings(args)
     if not (settings.index / "CURRENT").exists():
         raise IndexMissing("还没有索引。", "请先运行：wenju index 文件夹")
@@ -139,15 +139,17 @@ def _index(args: argparse.Namespace) -> int:
 
     settings = _settings(args)
     paths = [Path(p) for p in args.paths] or ([] if args.remove else [Path("seeds")])
-    with Bar("建立索引") as bar:
+    with Bar() as bar:
         report = build_index(settings, paths, remove=args.remove, progress=bar.update)
+    if report.warning:
+        _say(f"注意：{report.warning}")
     if args.json:
         _json(report)
         return DONE
     for name, entries in (("新增", report.new), ("变更", report.changed), ("未变", report.unchanged), ("移除", report.removed)):
         print(f"{name} {len(entries)} 份" + (f"：{'、'.join(entries[:5])}{' 等' if len(entries) > 5 else ''}" if entries and name != "未变" else ""))
     for item in report.duplicate:
-        print(f"重复 {item.source}（与 {item.reason} 内容相同）")
+        print(f"重复 {item.source}（与 {item.kept} 内容相同）")
     for item in report.failed:
         print(f"失败 {item.source}：{item.reason}")
     print(f"现有文件 {report.documents} 份，段落 {report.passages} 个；本次计算向量 {report.embedded} 个，沿用 {report.reused} 个。")
@@ -175,7 +177,7 @@ def _ask(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _readable(answer) -> str:  # noqa: ANN001 - imported late
+def _readable(answer) -> str:
     import re
 
     text = re.sub(r"\\([\\`*_\[\]<>#|])", r"\1", answer.answer.replace("**", ""))
@@ -211,7 +213,7 @@ def _search(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _search_json(found) -> Mapping[str, Any]:  # noqa: ANN001
+def _search_json(found) -> Mapping[str, Any]:
     return {
         "query": found.query,
         "hits": [{"rank": rank, "document_id": hit.document.id, "source": hit.document.source,
@@ -248,7 +250,7 @@ def _docs(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _entry(entry) -> Mapping[str, Any]:  # noqa: ANN001
+def _entry(entry) -> Mapping[str, Any]:
     meta = entry.meta
     return {"id": entry.id, "source": entry.source, "title": meta.title, "issuer": meta.issuer,
             "document_number": meta.document_number, "issued_on": meta.issued_on, "addressees": list(meta.addressees),

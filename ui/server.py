@@ -6,7 +6,6 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from rag import __version__
-from rag.config import Settings, load_settings
 from ui.api import chat, health, problems, rest
 from ui.api.models import ProblemModel
 from ui.api.service import Pipeline, Service
@@ -15,12 +14,12 @@ from ui.api.shield import BodyLimit, Shield
 _ABOUT = "对公文提问：每一句回答都带有原文依据，没有依据就不回答。错误一律为 RFC 9457 问题对象（application/problem+json）。"
 
 
-def create_app(pipeline: Pipeline, settings: Settings | None = None) -> FastAPI:
-    """The whole application over an open pipeline. settings: None means this process's own."""
-    service = Service(pipeline, settings or load_settings())
-    app = create_api(service)
+def create_app(pipeline: Pipeline) -> FastAPI:
+    """The whole application over an open pipeline."""
     from ui.pages.mount import mount_pages
 
+    service = Service(pipeline)
+    app = create_api(service)
     mount_pages(app, service)
     return app
 
@@ -29,7 +28,7 @@ def create_api(service: Service) -> FastAPI:
     """The service without the page."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI):  # noqa: ANN202 - FastAPI's own type
+    async def lifespan(_: FastAPI):
         yield
         service.workers.close()
 
@@ -62,9 +61,9 @@ def _describe_problems(app: FastAPI) -> None:
     app.openapi = described
 
 
-def serve(pipeline: Pipeline, host: str = "127.0.0.1", port: int = 7860, settings: Settings | None = None) -> None:
+def serve(pipeline: Pipeline, host: str = "127.0.0.1", port: int = 7860) -> None:
     """Runs the application until interrupted. Raises OSError when the port is taken."""
     import uvicorn
 
-    app = create_app(pipeline, settings)
+    app = create_app(pipeline)
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=5)

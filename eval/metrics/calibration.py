@@ -9,7 +9,7 @@ BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Answers with a confidence from `low` up to `high` (1 belongs to the last): mean confidence, share right, count."""
+    """Answers with a confidence from `low` up to `high` (1 is in the last): mean confidence, share right, count."""
 
     low: float
     high: float

@@ -22,7 +22,7 @@ def numbers(text: str, chinese: bool = True) -> set[str]:
 
 
 def exactness(claims: Sequence[Claim], citations: Sequence[Citation]) -> float:
-    """Share of claims that cite something and whose Arabic numbers all occur in the quotes they cite; 0 without claims."""
+    """Share of claims that cite something and whose Arabic numbers all occur in their quotes; 0 without claims."""
     quotes = {c.id: c.quote for c in citations}
 
     def exact(claim: Claim) -> bool:

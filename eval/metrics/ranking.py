@@ -19,8 +19,8 @@ def reciprocal_rank(gains: Sequence[float], k: int) -> float:
 
 
 def recall(gains: Sequence[float], relevant: int, k: int) -> float:
-    """R@k = relevant ones within k / all relevant ones; 0 when there are none."""
-    return sum(g > 0 for g in gains[:k]) / relevant if relevant else 0.0
+    """R@k = relevant things within k / all relevant things (a gain counts them); 0 when there are none."""
+    return sum(gains[:k]) / relevant if relevant else 0.0
 
 
 def dcg(gains: Sequence[float], k: int) -> float:

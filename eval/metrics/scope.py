@@ -6,35 +6,35 @@ compared on the same questions.
 
 from collections.abc import Sequence
 
-from eval.sets import EvalItem, same_source
 from eval.slots import names, years
 from rag.schema import Citation
 
 
-def right_year(item: EvalItem, citations: Sequence[Citation]) -> float | None:
+def right_year(question: str, citations: Sequence[Citation], gold: Sequence[bool]) -> float | None:
     """1 when every citation is from a gold document or one of a year asked; 0 when any is not or nothing was cited.
 
-    A document's years are those of its title, else that of its date. None: the question names no year.
+    A document's years are those of its title, else that of its date. gold[c]: citation c is from a gold document.
+    None: the question names no year.
     """
-    if not (asked := years(item.question)):
+    if not (asked := years(question)):
         return None
-    return float(bool(citations) and all(_gold(item, c) or bool(_years(c) & asked) for c in citations))
+    right = [known or bool(_years(c) & asked) for c, known in zip(citations, gold, strict=True)]
+    return float(bool(right) and all(right))
 
 
-def right_issuer(item: EvalItem, citations: Sequence[Citation]) -> float | None:
+def right_issuer(question: str, citations: Sequence[Citation], gold: Sequence[bool]) -> float | None:
     """1 when every citation is from a gold document or one whose issuer or title has a name asked, else 0.
 
     None: the question names no place or office.
     """
-    if not (asked := names(item.question)):
+    if not (asked := names(question)):
         return None
-    return float(bool(citations) and all(
-        _gold(item, c) or any(n in f"{c.issuer or ''} {c.title or ''}" for n in asked) for c in citations
-    ))  # fmt: skip
+    right = [known or any(n in _named(c) for n in asked) for c, known in zip(citations, gold, strict=True)]
+    return float(bool(right) and all(right))
 
 
-def _gold(item: EvalItem, citation: Citation) -> bool:
-    return any(same_source(g.source, citation.source) for g in item.gold)
+def _named(citation: Citation) -> str:
+    return f"{citation.issuer or ''} {citation.title or ''}"
 
 
 def _years(citation: Citation) -> set[int]:

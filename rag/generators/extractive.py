@@ -10,17 +10,14 @@ from itertools import groupby
 from rag.generators.values import value_of
 from rag.query import Query
 from rag.schema import Block, Document, Draft, Evidence, Metadata, Statement
-from rag.text import bigrams, clauses
-
-LONGEST_POINT = 64
-"""Characters of one clause of the first line."""
+from rag.text import bigrams
 
 
 def compose(query: Query, evidence: Sequence[Evidence]) -> Draft:
     """A draft from evidence given best first."""
     order = _documents(evidence)
     value = value_of(query, evidence)
-    point = (value,) if value else tuple(_point(query, evidence))
+    point = (value,) if value else tuple(_point(evidence))
     blocks = tuple(
         Block(heading_of(evidence[group[0]].document),
               tuple(Statement(evidence[i].text, (i,)) for i in sorted(group, key=lambda i: _place(evidence[i]))))
@@ -65,13 +62,12 @@ def escaped(text: str) -> str:
 
 # ---------------------------------------------------------------- the first line
 
-def _point(query: Query, evidence: Sequence[Evidence]) -> list[Statement]:
+def _point(evidence: Sequence[Evidence]) -> list[Statement]:
     """Up to three clauses that meet the question best, near-equal ones said once with all their sources."""
-    asked = set(bigrams(query.text))
     said: list[tuple[str, set[str], list[int]]] = []
     for _, group in groupby(range(len(evidence)), key=lambda i: evidence[i].document.id):
         i = next(group)
-        clause = best_clause(evidence[i].text, asked)
+        clause = evidence[i].point
         pairs = set(bigrams(clause))
         for _text, known, sources in said:
             if len(pairs & known) >= 0.6 * min(len(pairs), len(known)):
@@ -81,22 +77,6 @@ def _point(query: Query, evidence: Sequence[Evidence]) -> list[Statement]:
             if len(said) < 3:
                 said.append((clause, pairs, [i]))
     return [Statement(text, (sources[0],)) for text, _, sources in said]
-
-
-def best_clause(text: str, asked: set[str]) -> str:
-    """The run of whole clauses of `text` within the length of a point that shares most with the question."""
-    parts = clauses(text)
-    best, best_share = "", -1.0
-    for start in range(len(parts)):
-        run = ""
-        for clause in parts[start:]:
-            if run and len(run) + len(clause) > LONGEST_POINT:
-                break
-            run += clause
-            share = len(asked & set(bigrams(run))) - 0.002 * len(run)
-            if share > best_share:
-                best, best_share = run, share
-    return best.rstrip("，,；;。：: ")
 
 
 def _remark(documents: Sequence[Document], query: Query) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rag.query import Query
 from rag.schema import Evidence, Statement
-from rag.text import NUMERAL, bigrams, clauses
+from rag.text import NUMERAL
 
 _PHONE = re.compile(r"(?<![\d-])(?:0\d{2,3}[-－—]?\d{7,8}(?:[-转]\d{1,5})?|1[3-9]\d{9}|400-?\d{3}-?\d{4}|12\d{3}|\d{7,8})(?!\d)")
 _DATE = re.compile(r"(?:\d{4}年)?\d{1,2}月\d{1,2}日(?:[0-9:：时点分]+)?|\d{4}年(?:\d{1,2}月)?|(?:上午|下午|晚上?|凌晨)?\d{1,2}[:：]\d{2}")
@@ -22,9 +22,7 @@ def value_of(query: Query, evidence: Sequence[Evidence]) -> Statement | None:
     pattern = _pattern(query)
     if pattern is None:
         return None
-    asked, text = set(bigrams(query.text)), evidence[0].text
-    nearest = max(clauses(text), key=lambda clause: len(asked & set(bigrams(clause))))
-    for part in (nearest, text):
+    for part in (evidence[0].point, evidence[0].text):
         found = {m.group().strip("，,") for m in pattern.finditer(part)}
         if len(found) == 1:
             return Statement(found.pop(), (0,))

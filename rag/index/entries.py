@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rag.schema import Document, Metadata, Passage, Section, Span
+from rag.schema import Document, Metadata, Passage, Section, Span, to_json
 
 SCHEMA = 1
 """Version of the layout on disk."""
@@ -33,12 +33,16 @@ class DocumentEntry:
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A file that was seen. `path`: see `scan.Anchor`; `source`: what people call it; `error`: why it has no documents."""
+    """A file that was seen. `path`: see `scan.Anchor`; `source`: what people call it; `error`: why it has no documents.
+
+    recipe: of the refresh that read it.
+    """
 
     path: str
     source: str
     size: int
     sha256: str
+    recipe: str = ""
     documents: tuple[str, ...] = ()
     error: str | None = None
 
@@ -62,7 +66,6 @@ class Manifest:
     embedder: str
     embedder_digest: str
     dimension: int
-    recipe: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ class Report:
     embedded: int
     reused: int
     generation: str
+    warning: str | None = None
+    """In Chinese, when the last generation was damaged and an earlier one had to be built upon."""
 
 
 # ---------------------------------------------------------------- JSON
@@ -142,12 +147,8 @@ def document_from_json(entry: DocumentEntry, value: Mapping[str, Any]) -> Docume
 
 def document_to_json(document: Document) -> dict[str, Any]:
     """The part of a document that `DocumentEntry` leaves out."""
-    sections = [
-        {"path": s.path, "label": s.label, "level": s.level, "start": s.start, "end": s.end, "parent": s.parent, "kind": s.kind}
-        for s in document.sections
-    ]
-    body = [{"start": s.start, "end": s.end} for s in document.body]
-    return {"text": document.text, "sections": sections, "body": body, "pages": document.pages}
+    return {"text": document.text, "sections": to_json(document.sections), "body": to_json(document.body),
+            "pages": to_json(document.pages)}
 
 
 def entry_from_json(value: Mapping[str, Any]) -> DocumentEntry:
@@ -181,7 +182,7 @@ def manifest_from_json(value: Mapping[str, Any]) -> Manifest:
     counts, embedder = value["counts"], value["embedder"]
     return Manifest(
         files, int(counts["documents"]), int(counts["passages"]), int(counts["tokens"]),
-        str(embedder["name"]), str(embedder["digest"]), int(embedder["dimension"]), str(value["recipe"]),
+        str(embedder["name"]), str(embedder["digest"]), int(embedder["dimension"]),
     )
 
 
@@ -192,5 +193,4 @@ def manifest_to_json(manifest: Manifest) -> dict[str, Any]:
         "files": {name: {"size": f.size, "sha256": f.sha256} for name, f in manifest.files.items()},
         "counts": {"documents": manifest.documents, "passages": manifest.passages, "tokens": manifest.tokens},
         "embedder": {"name": manifest.embedder, "digest": manifest.embedder_digest, "dimension": manifest.dimension},
-        "recipe": manifest.recipe,
     }

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from rag.loading.numbering import mark
 from rag.schema import Span
 from rag.text import readable
 
@@ -44,8 +45,16 @@ def block(text: str, start: int, end: int, **details: object) -> Block:
     """The block of `text[start:end]`, trimmed of white space."""
     piece = text[start:end]
     start += len(piece) - len(piece.lstrip())
-    end = start + len(piece.strip())
-    return Block(start, end, readable(text[start:end]), **details)  # type: ignore[arg-type]
+    piece = piece.strip()
+    return Block(start, start + len(piece), _reading(piece), **details)  # type: ignore[arg-type]
+
+
+def _reading(piece: str) -> str:
+    """The readable form, but for one blank kept after a number: "第二章 规划" is a heading, "第二章规定" a citation."""
+    opening = mark(piece)
+    if opening and piece[opening.end : opening.end + 1].isspace():
+        return f"{readable(piece[: opening.end])} {readable(piece[opening.end :].lstrip())}".rstrip()
+    return readable(piece)
 
 
 def finished(text: str) -> bool:

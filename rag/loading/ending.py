@@ -14,14 +14,15 @@ ORG_END = (
     r"(?:委员会|政府|办公厅|办公室|[省市区县州党工]委|委|厅|局|部|院|会|处|署|室|中心|指挥部|组|公司|银行|大学|学院|学校|医院|"
     r"站|所|总队|支队|集团|机制|馆|台|社|校|园|军区|人大|政协)"
 )
-_ORG = re.compile(rf"[^，。；：:,！？《》]{{1,39}}{ORG_END}(?:[（(][^）)]{{1,12}}[）)])?")
+_ORG = re.compile(rf"[^，。；：:,！？《》<>]{{1,39}}{ORG_END}(?:[（(][^）)]{{1,12}}[）)])?")
 _PERSON = re.compile(r"(?:代)?(?:国家主席|主席|总理|省长|市长|区长|县长|州长|部长|主任|局长|会长|署长)[\u4e00-\u9fff·]{2,12}")
-_LABEL = re.compile(r"附\s?(?:件|录|表|图|则表)?\s?(?:[\d一二三四五六七八九十]{1,3}(?:[-－—]\d+)?)?\s?[:：.、]?")
-_LABEL_ONLY = re.compile(r"附\s?(?:件|录|表|图)\s?(?:[\d一二三四五六七八九十]{1,3}(?:[-－—]\d+)?)?\s?[:：]?|附\s?[:：]")
-_LABEL_TITLE = re.compile(r"附\s?(?:件|录|表|图)\s?(?:[\d一二三四五六七八九十]{1,3}\s?[.、:：]|[:：])\s?\S.{0,100}")
+_COUNT = r"(?:[\d一二三四五六七八九十]{1,3}(?:[-－—]\d+)?)"
+_LABEL_ONLY = re.compile(rf"附\s?(?:件|录|表|图)\s?{_COUNT}?\s?[:：.．、]?|附\s?[:：]")
+_LABEL_TITLE = re.compile(rf"附\s?(?:件|录|表|图)\s?(?:{_COUNT}\s?[.．、:：]|[:：])\s?\S.{{0,100}}|附\s?[:：]\s?\S.{{0,60}}")
+_LABEL_JOINED = re.compile(rf"附\s?件\s?{_COUNT}\s?(?![所中的规要里和、，及至到])[\u4e00-\u9fff《].{{1,80}}")
 _PHONE = re.compile(r"(?<!\d)(?:0\d{2,3}[-—－\s]?\d{7,8}|1\d{10}|400[-\d]{7,10}|\d{7,8})(?!\d)")
 _CONTACT = re.compile(r"联系(?:人|电话|方式|地址)|电\s*话|传\s*真|邮\s*箱|邮\s*编|热线|E-?mail|通[讯信]地址|办公地址", re.I)
-_AFTER_DATE = re.compile(r"[（(](?:此件|本文|有此件|联系|此文)[^（）()]{0,60}[）)]|抄\s?[送报][:：].*|[^，。]{2,30}\d{4}年\d{1,2}月\d{1,2}日印发")
+_AFTER_DATE = re.compile(r"[（(](?:此件|本文|有此件|联系|此文)[^（）()]{0,60}[）)]|抄\s?[送报][:：].*|(?:信息)?公开(?:方式|属性|类别|形式)[:：].{0,20}|主动公开|[^，。]{2,30}\d{4}年\d{1,2}月\d{1,2}日印发")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +55,19 @@ def title_like(found: Block) -> bool:
 def split(blocks: Sequence[Block]) -> list[Part]:
     """The document's parts in reading order; together they cover all blocks."""
     signatures = _signatures(blocks)
+    names = _listed(blocks)
     bounds: dict[int, Part] = {}
     for first, last in signatures:
         bounds[first] = Part("signature", first, last)
         if last < len(blocks) and not _labelled(blocks[last]):
-            bounds[last] = Part("attachment", last, last, _title_lines(blocks, last))
+            bounds[last] = Part("attachment", last, last, _title_lines(blocks, last, names))
     started = next((i for i, b in enumerate(blocks) if running(b.text)), len(blocks))
     inside = {i for first, last in signatures for i in range(first, last)}
+    done = started
     for at in range(started, len(blocks)):
-        if at not in inside and _labelled(blocks[at]):
-            bounds[at] = _attachment(blocks, at, signatures)
+        if at >= done and at not in inside and _labelled(blocks[at]):
+            bounds[at] = _attachment(blocks, at, signatures, names)
+            done = bounds[at].last
     return _filled(blocks, bounds)
 
 
@@ -125,8 +129,8 @@ def _signers(blocks: Sequence[Block], end: int) -> int:
     first = end
     while first > 0 and end - first < 12:
         text = blocks[first - 1].text
-        part_of_name = first < end and len(text) <= 30 and title_like(blocks[first - 1]) and not TITLE_END.search(text) \
-            and first >= 2 and finished(blocks[first - 2].text)
+        part_of_name = (first < end and len(text) <= 30 and title_like(blocks[first - 1]) and not TITLE_END.search(text)
+                        and not is_contact(text) and first >= 2 and finished(blocks[first - 2].text))
         if not (is_org(text) or _PERSON.fullmatch(text) or part_of_name):
             break
         first -= 1
@@ -153,25 +157,49 @@ def _labelled(found: Block) -> bool:
     text = found.text
     if found.kind not in ("text", "heading") or not text.startswith("附"):
         return False
-    return bool(_LABEL_ONLY.fullmatch(text) or (_LABEL_TITLE.fullmatch(text) and "。" not in text))
+    if _LABEL_ONLY.fullmatch(text) or (_LABEL_TITLE.fullmatch(text) and "。" not in text):
+        return True
+    return bool(_LABEL_JOINED.fullmatch(text)) and not finished(text) and not running(text)
 
 
-def _attachment(blocks: Sequence[Block], at: int, signatures: Sequence[tuple[int, int]]) -> Part:
+def _attachment(blocks: Sequence[Block], at: int, signatures: Sequence[tuple[int, int]], names: frozenset[str]) -> Part:
     """The attachment that opens here, or the mere list of attachments before the signature."""
     bound = min([first for first, _ in signatures if first > at], default=len(blocks))
-    last = at + 1
-    while last < bound and not running(blocks[last].text) and not _LABEL_ONLY.fullmatch(blocks[last].text) and blocks[last].kind != "row":
-        last += 1
-    if last == bound or (_LABEL_TITLE.fullmatch(blocks[at].text) and last < len(blocks) and _labelled(blocks[last])):
+    last = next((i for i in range(at + 1, bound) if running(blocks[i].text) or blocks[i].kind == "row"), bound)
+    again = next((i for i in range(at + 1, last) if _labelled(blocks[i])), None)
+    if last == bound:
         return Part("list", at, last, 1)
-    return Part("attachment", at, at, 1 + _title_lines(blocks, at + 1))
+    if again is not None and not _LABEL_ONLY.fullmatch(blocks[at].text):
+        return Part("list", at, again, 1)
+    if _LABEL_ONLY.fullmatch(blocks[at].text):
+        return Part("attachment", at, at, 1 + _title_lines(blocks, at + 1, names))
+    return Part("attachment", at, at, 1)
 
 
-def _title_lines(blocks: Sequence[Block], at: int) -> int:
-    """How many blocks from `at` on make up a title."""
+def _listed(blocks: Sequence[Block]) -> frozenset[str]:
+    """The names of attachments and issued documents that the text itself mentions, without punctuation."""
+    out: set[str] = set()
+    for found in blocks:
+        if len(found.text) <= 120 and (found.text.startswith("附") or mark(found.text)):
+            out.add(_bare(re.sub(rf"^附\s?件?\s?{_COUNT}?\s?[.．、:：]?|^\d+\s?[.．、]", "", re.sub(r"^附\s?件?\s?[:：]", "", found.text))))
+        out.update(_bare(name) for name in re.findall("《([^《》]{4,80})》", found.text[:2000]))
+    return frozenset(out)
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"\W", "", text)
+
+
+def _title_lines(blocks: Sequence[Block], at: int, names: frozenset[str]) -> int:
+    """How many blocks from `at` on make up a title: up to a name the text mentions, else to a word such as 方案."""
     count = 0
-    while at + count < len(blocks) and count < 4 and title_like(blocks[at + count]):
+    joined = ""
+    ends: list[int] = []
+    while at + count < len(blocks) and count < 5 and title_like(blocks[at + count]):
+        joined += _bare(blocks[at + count].text)
         count += 1
-        if TITLE_END.search(blocks[at + count - 1].text):
+        if joined in names:
             return count
-    return min(count, 1)
+        if TITLE_END.search(blocks[at + count - 1].text):
+            ends.append(count)
+    return ends[0] if ends else min(count, 1)

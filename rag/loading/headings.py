@@ -8,7 +8,8 @@ from rag.loading.drafts import Draft
 from rag.text import sentences
 
 LONGEST = 60
-_SENTENCE = {"一、": 45, "（一）": 45}
+_SENTENCE = {"一、": (45, 2), "（一）": (32, 1)}
+"""Kind of mark → most characters and commas of a first sentence that is a heading."""
 _COLON = re.compile(r"[^，。；、,;:：]{1,15}(?=[:：]\S)")
 _END = "。；;：:！!？? "
 
@@ -29,11 +30,11 @@ def name_all(root: Draft) -> None:
 
 
 def _name(siblings: Sequence[Draft]) -> None:
-    found = [_own_line(d) for d in siblings]
-    opening = [None if own else _opening(d) for own, d in zip(found, siblings, strict=True)]
-    usual = 2 * sum(bool(own or first) for own, first in zip(found, opening, strict=True)) >= len(siblings)
-    for draft, own, first in zip(siblings, found, opening, strict=True):
-        draft.heading = own or (first if usual else None)
+    lines = [_own_line(d) for d in siblings]
+    opening = [None if line else _lone_sentence(d) or _opening(d) for line, d in zip(lines, siblings, strict=True)]
+    usual = 2 * sum(bool(line or first) for line, first in zip(lines, opening, strict=True)) >= len(siblings)
+    for draft, line, first in zip(siblings, lines, opening, strict=True):
+        draft.heading = line or (first if usual else None)
 
 
 def _rest(draft: Draft) -> str:
@@ -43,14 +44,23 @@ def _rest(draft: Draft) -> str:
 def _own_line(draft: Draft) -> str | None:
     """The whole line, when it is a heading and not a sentence."""
     rest = _rest(draft)
-    if not rest or len(rest) > LONGEST:
+    if draft.mark and draft.mark.kind == "#":
+        return rest[:LONGEST]
+    if not rest or len(rest) > LONGEST or rest[-1] in "。；;！!" or "。" in rest:
         return None
-    if rest[-1] not in "。；;！!？?" and "。" not in rest:
-        return rest.rstrip(_END)
-    alone = len(draft.own) > 1 or draft.children
-    if alone and len(rest) <= 30 and rest[-1] in "。" and len(list(sentences(rest))) == 1 and draft.mark and draft.mark.kind != "条":
-        return rest.rstrip(_END)
-    return None
+    announcing = rest[-1] in "：:" and (len(rest) > 20 or re.search("[，,；]", rest))
+    article = draft.mark is not None and draft.mark.kind == "条" and (len(rest) > 25 or re.search("[，,；：:]", rest))
+    return None if announcing or article else rest.rstrip(_END) if rest[-1] not in "？?" else rest
+
+
+def _lone_sentence(draft: Draft) -> str | None:
+    """A short sentence on a line of its own, with more below it: "（一）指导思想。"."""
+    rest = _rest(draft)
+    if not (len(draft.own) > 1 or draft.children) or not 0 < len(rest) <= 30 or rest[-1] != "。":
+        return None
+    if _COLON.match(rest) or draft.mark is None or draft.mark.kind == "条" or len(list(sentences(rest))) > 1:
+        return None
+    return rest.rstrip(_END)
 
 
 def _opening(draft: Draft) -> str | None:
@@ -64,7 +74,8 @@ def _opening(draft: Draft) -> str | None:
     if first is None or first.end >= len(rest) or rest[first.end - 1] != "。":
         return None
     words = rest[first.start : first.end].rstrip(_END)
-    return words if len(words) <= _SENTENCE.get(draft.mark.kind, 30) else None
+    longest, commas = _SENTENCE.get(draft.mark.kind, (25, 1))
+    return words if len(words) <= longest and len(re.findall("[，,]", words)) <= commas else None
 
 
 def title_of(blocks: Sequence[Block]) -> str:

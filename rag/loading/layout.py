@@ -12,17 +12,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.loading.blocks import Block, Kind, block, finished, running
-from rag.loading.dates import DATE
+from rag.loading.dates import DATE, is_date_line
 from rag.loading.furniture import is_furniture
 from rag.loading.numbering import mark
 
 _LINE = re.compile(r"[^\n\r\f\v\x1c-\x1e\x85\u2028\u2029]+")
 _BLANKS = re.compile(r"\s+")
-_TITLE_END = re.compile(
+TITLE_END = re.compile(
     r"(?:通知|意见|办法|决定|公告|通告|方案|规定|细则|条例|措施|批复|函|纪要|报告|规划|制度|指引|指南)(?:[（(].{0,20}[)）])?$")
 BYLINE = re.compile(r"(?:^|[。！？”\s])[^，。！？：\s]{0,12}(?:记者|通讯员)[\s：:]*[\u4e00-\u9fff]{2,4}(?:[\s、]+[\u4e00-\u9fff]{2,4}){0,8}$")
 """A newspaper's "XX日报记者 张三 李四" at the end of a line."""
 
+_DAY = re.compile(r"\d{1,4}\s?[年月日](?!\d)")
 _FLAT_LINE = 150
 _FULL = 0.8
 _SHARE = 0.5
@@ -64,7 +65,8 @@ def lines(text: str) -> list[Line]:
         for begin, end in _pieces(bare):
             piece = bare[begin:end]
             kind: Kind = "furniture" if is_furniture(piece) else "text"
-            out.append(Line(start + begin, start + end, piece, gap and begin == 0, indent, kind))
+            inner = begin > 0 and bare[begin - 1] == "\u3000" or bare[max(begin - 2, 0) : begin] == "  "
+            out.append(Line(start + begin, start + end, piece, gap and begin == 0, inner if begin else indent, kind))
     return out
 
 
@@ -90,13 +92,13 @@ def _breaks(line: str, start: int, blanks: re.Match[str]) -> bool:
     opening = mark(line[start : start + 12])
     if opening and start + opening.end >= blanks.start():
         return False
-    if "\u3000" in blanks[0] or mark(after) or DATE.match(after):
+    if "\u3000" in blanks[0] or mark(after) or DATE.match(after) or (len(blanks[0]) > 1 and head):
         return True
     if before in "。！？；：:!?”）)】":
         return True
-    if after[:1].isascii() or before.isascii():
+    if (after[:1].isascii() and not _DAY.match(after)) or before.isascii():
         return False
-    return bool(head) and not re.search(r"[。，；,]", head)
+    return bool(head) and not re.search(r"[。；]|[，,].*[，,]", head)
 
 
 # ---------------------------------------------------------------- broken lines
@@ -146,12 +148,12 @@ def _continues(group: Sequence[Line], line: Line, width: int | None) -> bool:
     full = width is not None and last.width >= _FULL * width
     if width is not None and full and not line.gap and not line.indent:
         return True
-    if finished(last.text) or line.indent:
+    if finished(last.text) or line.indent or is_date_line(line.text):
         return False
     if full:
         return True
     if width is not None:
         return False
-    if _TITLE_END.search(last.text) or (mark(group[0].text) and not re.search("[。；]", last.text)):
+    if TITLE_END.search(last.text) or (mark(group[0].text) and not re.search("[。；]", last.text)):
         return False
     return running(last.text) and (bool(re.search("[。；]", last.text)) or bool(re.search("[，。]|如下[:：]$", line.text)))

@@ -17,11 +17,11 @@ _LAW_CITED = re.compile(r"[规所的中和至到或及与以第、，。；）�
 _CHINESE = re.compile(rf"([{_CN}]{{1,3}})\s?[、．.]")
 _CHINESE_BRACKET = re.compile(rf"[（(]\s?([{_CN}]{{1,3}})\s?[)）]、?")
 _DECIMAL = re.compile(r"(\d{1,2}(?:[.．]\d{1,2}){1,3})[.．]?(?=[\s\u3400-\u9fff])")
-_ARABIC = re.compile(r"(\d{1,3})\s?(?:[.．](?!\s?\d)|、)")
+_ARABIC = re.compile(r"(\d{1,3})\s?(?:[.．](?!\s?\d(?!\d{3}年))|、)")
 _ARABIC_BRACKET = re.compile(r"[（(]\s?(\d{1,2})\s?[)）]")
 _ARABIC_HALF = re.compile(r"(\d{1,2})\s?[)）]")
 _CIRCLE = re.compile(r"[①-⑳]")
-_COUNTING = re.compile(rf"[{_CN}\d]{{1,3}}(?:[、级等类线次产孩胎批期档季楼号]|季度)")
+_COUNTING = re.compile(rf"([{_CN}\d]{{1,3}})(?:[、级等类线次产孩胎批期档季楼号版]|季度)")
 _UNIT = re.compile(r"[\s]?(?:[万亿元%％‰倍年月日时分秒度个米里吨升克人次户件岁公千百毫厘平立天周小]|[a-zA-Z])")
 
 
@@ -61,7 +61,7 @@ def _law(text: str) -> Mark | None:
 
 def _chinese(text: str) -> Mark | None:
     found = _CHINESE.match(text)
-    if found and not _COUNTING.match(text, found.end()):
+    if found and not _counted(text, found):
         return _made("一、", found)
     found = _CHINESE_BRACKET.match(text)
     return _made("（一）", found) if found else None
@@ -77,11 +77,29 @@ def _arabic(text: str) -> Mark | None:
     kinds: tuple[tuple[MarkKind, re.Pattern[str]], ...] = (
         ("1.", _ARABIC), ("（1）", _ARABIC_BRACKET), ("1）", _ARABIC_HALF))
     for kind, pattern in kinds:
-        if (found := pattern.match(text)) and not (found[0].endswith("、") and _COUNTING.match(text, found.end())):
+        if (found := pattern.match(text)) and not _counted(text, found):
             return _made(kind, found)
     return None
+
+
+def _counted(text: str, found: re.Match[str]) -> bool:
+    """Whether "一、" begins "一、二级": the next number follows at once and counts something."""
+    after = _COUNTING.match(text, found.end())
+    if not found[0].endswith("、") or not after:
+        return False
+    first, second = number(found[1]), number(after[1])
+    return first is not None and second == first + 1
 
 
 def _made(kind: MarkKind, found: re.Match[str]) -> Mark | None:
     value = number(found[1])
     return None if value is None else Mark(kind, value, found[0].strip(), found.end())
+
+
+_UNSURE = re.compile(r"(\d{1,2})[.．](?=\d)")
+
+
+def unsure(text: str) -> Mark | None:
+    """The number that may open "1.3人户家庭" or may be part of a quantity: only its neighbours can tell."""
+    found = _UNSURE.match(text)
+    return _made("1.", found) if found else None

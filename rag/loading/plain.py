@@ -1,7 +1,6 @@
 """txt and md: the decoded text as it is, and its blocks."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 
 from rag.loading.blocks import Block
@@ -9,7 +8,6 @@ from rag.loading.layout import Line, lines, paragraphs, wrap_width
 
 _HEADING = re.compile(r"(#{1,6})\s+(?=\S)")
 _BULLET = re.compile(r"[-*+•●]\s+(?=\S)")
-_FENCE = re.compile(r"(?:\*\*|__)(?=\S)")
 _RULE = re.compile(r"\|?[\s:|-]+\|?")
 
 
@@ -33,18 +31,10 @@ def _markdown(line: Line) -> Line:
         line = _cut(replace(line, kind="heading", level=len(heading[1])), heading.end())
     elif line.text.startswith("|"):
         return replace(line, kind="furniture" if _RULE.fullmatch(line.text) else "row")
-    elif bullet := _BULLET.match(line.text):
-        line = replace(_cut(line, bullet.end()), gap=True, indent=True)
-    while (fence := _FENCE.match(line.text)) and line.text.endswith(fence[0]) and line.text.count(fence[0]) == 2:
-        line = _cut(line, 2, 2)
+    elif _BULLET.match(line.text):
+        line = replace(line, indent=True)
     return line
 
 
-def _cut(line: Line, left: int, right: int = 0) -> Line:
-    text = line.text[left : len(line.text) - right]
-    return replace(line, start=line.start + left, end=line.end - right, text=text)
-
-
-def headings(blocks: Sequence[Block]) -> int:
-    """How many headings the format itself marks."""
-    return sum(b.kind == "heading" for b in blocks)
+def _cut(line: Line, left: int) -> Line:
+    return replace(line, start=line.start + left, text=line.text[left:])

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from rag.loading.blocks import Block
 from rag.loading.drafts import Draft
-from rag.loading.numbering import Mark, mark
+from rag.loading.ending import title_like
+from rag.loading.numbering import Mark, mark, unsure
 
 _CLOSING = re.compile(r"(?:特此|以上|本(?:通知|通告|公告|办法|意见|方案|措施|规定)|此[复函致]|各(?:地|级|有关|单位|部门|市|县|区|省)|请|望|上述|对|有关)")
 _LEVELS = {"编", "分编", "章", "节", "条"}
@@ -19,17 +20,19 @@ _LEVELS = {"编", "分编", "章", "节", "条"}
 def grow(blocks: Sequence[Block], root: Draft) -> None:
     """Hangs the numbered parts of `blocks` below `root`, and every other block into the part it belongs to."""
     marks = [_marked(b) for b in blocks]
+    _settle(blocks, marks)
     _without_contents(blocks, marks)
+    groups = _group_headings(blocks, marks)
     upcoming: list[tuple[Mark, int] | None] = [None] * len(blocks)
     following: tuple[Mark, int] | None = None
     for at in range(len(blocks) - 1, -1, -1):
         upcoming[at] = following
         if (own := marks[at]) is not None:
-            following = (own, blocks[at].level)
+            following = (own, 1 if at in groups else blocks[at].level)
     stack = [root]
     for at, found in enumerate(blocks):
         if (own := marks[at]) is not None:
-            _open(stack, found, own)
+            _open(stack, found, own, 1 if at in groups else found.level)
         else:
             _place(stack, found, upcoming[at])
 
@@ -41,6 +44,21 @@ def _marked(found: Block) -> Mark | None:
     if own is None and found.kind == "heading" and found.level > 0:
         return Mark("#", 0, "", 0)
     return own
+
+
+def _settle(blocks: Sequence[Block], marks: list[Mark | None]) -> None:
+    """Marks that could be quantities ("2.2人户") count when they carry on a list or open one."""
+    last = 0
+    for at, found in enumerate(blocks):
+        own = marks[at]
+        if own is None and found.kind == "text" and (maybe := unsure(found.text)):
+            ahead = blocks[at + 1].text if at + 1 < len(blocks) else ""
+            after = mark(ahead) or unsure(ahead)
+            opens = maybe.number == 1 and after is not None and after.kind == "1." and after.number == 2
+            if opens or (last and maybe.number == last + 1):
+                marks[at] = own = maybe
+        if own is not None:
+            last = own.number if own.kind == "1." else 0
 
 
 def _without_contents(blocks: Sequence[Block], marks: list[Mark | None]) -> None:
@@ -55,9 +73,21 @@ def _without_contents(blocks: Sequence[Block], marks: list[Mark | None]) -> None
         marks[at] = None
 
 
-def _open(stack: list[Draft], found: Block, own: Mark) -> None:
-    del stack[_parents(stack, own, found.level) :]
-    draft = Draft(found.start, found.end, own.label, None, "part", own, found.level)
+def _group_headings(blocks: Sequence[Block], marks: list[Mark | None]) -> set[int]:
+    """Unnumbered headings between lists that each start at 一、 again: they become sections around those lists."""
+    found = [at - 1 for at, own in enumerate(marks)
+             if at > 1 and own and own.kind == "一、" and own.number == 1 and marks[at - 1] is None
+             and len(blocks[at - 1].text) <= 40 and title_like(blocks[at - 1])]
+    if len(found) < 2 or sum(own is not None and own.kind == "一、" and own.number == 1 for own in marks) != len(found):
+        return set()
+    for at in found:
+        marks[at] = Mark("#", 0, "", 0)
+    return set(found)
+
+
+def _open(stack: list[Draft], found: Block, own: Mark, depth: int) -> None:
+    del stack[_parents(stack, own, depth) :]
+    draft = Draft(found.start, found.end, own.label, None, "part", own, depth)
     draft.own.append(found)
     stack[-1].adopt(draft)
     stack.append(draft)

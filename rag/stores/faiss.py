@@ -27,6 +27,8 @@ class FaissStore:
         """
         import faiss
 
+        if data[:4] != b"IxFI":  # no other kind is ever handed to FAISS's parser
+            raise IndexDamaged("向量文件的种类不对。", "请运行 wenju check。")
         with _PARSING:  # the limit is one global of the library
             before = faiss.get_deserialization_vector_byte_limit()
             faiss.set_deserialization_vector_byte_limit(len(data))
@@ -66,6 +68,16 @@ class FaissStore:
         if end <= start:
             return np.empty((0, self.dimension), np.float32)
         return self._index.reconstruct_n(start, end - start)
+
+    def score(self, vector: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Inner products float32 [n] of these rows, int64 [n], in their order."""
+        if not len(rows):
+            return np.empty(0, np.float32)
+        return self._index.reconstruct_batch(np.ascontiguousarray(rows, np.int64)) @ np.asarray(vector, np.float32)
+
+    def best(self, vectors: np.ndarray) -> np.ndarray:
+        """For each of float32 [m, dimension] the largest inner product with any row, float32 [m]."""
+        return self._index.search(np.ascontiguousarray(vectors, np.float32), 1)[0][:, 0]
 
     def search(self, vector: np.ndarray, k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Rows int64 [≤k] and inner products float32 [≤k], best first, equal scores by row; see `VectorStore`."""

@@ -6,11 +6,21 @@ Requests are checked against these; responses are built from `rag.schema` and on
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-Short = Annotated[str, Field(max_length=200)]
-Long = Annotated[str, Field(max_length=20_000)]
-FilterName = Literal["issuer", "year", "festival", "place", "document_number", "title", "kind", "status"]
+
+def _whole(text: str) -> str:
+    """JSON can spell half of a surrogate pair, which is no character and can be written nowhere."""
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise PydanticCustomError("string_unicode", "lone surrogate")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
+Short = Annotated[Text, Field(max_length=200)]
+Long = Annotated[Text, Field(max_length=20_000)]
+FilterName = Literal["year", "festival", "place", "issuer", "document_number", "title"]
 
 
 class Strict(BaseModel):
@@ -24,7 +34,7 @@ class Strict(BaseModel):
 class AskRequest(Strict):
     """A question, the earlier questions of the conversation (oldest first), and filters."""
 
-    question: str = Field(examples=["春节期间值班要求是什么？"])
+    question: Text = Field(examples=["春节期间值班要求是什么？"])
     history: list[Long] = Field(default=[], max_length=50, examples=[[]])
     filters: dict[FilterName, Short] = Field(default={}, examples=[{}])
 
@@ -32,7 +42,7 @@ class AskRequest(Strict):
 class SearchRequest(Strict):
     """A search for passages, without an answer."""
 
-    query: str = Field(examples=["值班室电话"])
+    query: Text = Field(examples=["值班室电话"])
     k: int = Field(default=10, ge=1, le=100)
     filters: dict[FilterName, Short] = Field(default={}, examples=[{}])
 
@@ -50,7 +60,7 @@ class FeedbackRequest(Strict):
 
     rating: Literal["up", "down", "wrong_citation"]
     question: Long = Field(examples=["春节期间值班要求是什么？"])
-    comment: str = Field(default="", max_length=2000, examples=["第2处引文说的是另一年。"])
+    comment: Text = Field(default="", max_length=2000, examples=["第2处引文说的是另一年。"])
     generation: Short = ""
     citations: list[Cited] = Field(default=[], max_length=200)
 

@@ -94,34 +94,39 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_error)
 
 
-def _answer(request: Request, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
+def respond(path: str, error: Exception) -> JSONResponse:
+    """The response to an exception raised by Wenju's own work, on the door that `path` belongs to."""
+    return _answer(from_exception(error, _is_openai(path)))
+
+
+def _answer(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
     extra = dict(headers or {})
     if body["status"] == 503:
         extra["Retry-After"] = str(RETRY_AFTER)
     return JSONResponse(body, body["status"], headers=extra, media_type=MEDIA_TYPE)
 
 
-def _is_openai(request: Request) -> bool:
-    return request.url.path.startswith("/v1/")
+def _is_openai(path: str) -> bool:
+    return path.startswith("/v1/")
 
 
 async def _on_error(request: Request, error: Exception) -> JSONResponse:
-    return _answer(request, from_exception(error, _is_openai(request)))
+    return respond(request.url.path, error)
 
 
 async def _on_http(request: Request, error: HTTPException) -> JSONResponse:
     own = isinstance(error.detail, str) and any("\u4e00" <= c <= "\u9fff" for c in error.detail)
     detail = error.detail if own else _DETAILS.get(error.status_code, "请求没有成功。")
-    return _answer(request, problem(error.status_code, detail, openai=_is_openai(request)), error.headers)
+    return _answer(problem(error.status_code, detail, openai=_is_openai(request.url.path)), error.headers)
 
 
 async def _on_validation(request: Request, error: RequestValidationError) -> JSONResponse:
     found = error.errors()
     if any(e["type"] == "json_invalid" for e in found):
-        return _answer(request, problem(400, _DETAILS[400], openai=_is_openai(request)))
+        return _answer(problem(400, _DETAILS[400], openai=_is_openai(request.url.path)))
     errors = [{"field": _field(e["loc"]), "message": _sentence(e["type"], e.get("ctx") or {})} for e in found[:20]]
     detail = f"{errors[0]['field']}：{errors[0]['message']}"
-    return _answer(request, problem(422, detail, errors, _is_openai(request)))
+    return _answer(problem(422, detail, errors, _is_openai(request.url.path)))
 
 
 def _field(location: Sequence[str | int]) -> str:

@@ -31,11 +31,6 @@ def router(service: Service) -> APIRouter:
     _add_asking(api, service)
     _add_documents(api, service)
     _add_feedback(api, service)
-
-    @api.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-    async def unknown(rest: str) -> None:
-        raise HTTPException(404)
-
     return api
 
 
@@ -80,7 +75,7 @@ def _add_documents(api: APIRouter, service: Service) -> None:
         return JSONResponse(shapes.documents_json(await run_in_threadpool(service.pipeline.documents)))
 
     @api.get("/documents/{id}", tags=["文件"], summary="一份文件", response_model=models.DocumentModel,
-             responses=responses(404, 500, 503))
+             responses=responses(404, 422, 500, 503))
     async def document(id: str) -> Any:
         """全文、章节与元数据；所有偏移都以这里的 text 为准（按 Unicode 码点计）。"""
         return JSONResponse(shapes.document_json(await load(service, id)))

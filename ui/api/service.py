@@ -1,4 +1,4 @@
-"""What all doors share: the pipeline, its settings, the threads that work, the feedback book, the counters."""
+"""What all doors share: the pipeline, the threads that work, the feedback book, the counters."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -20,7 +20,10 @@ THREADS = 2
 class Pipeline(Protocol):
     """What the doors need of `rag.pipeline.Pipeline`. Implementations: that class, `tests.web_fakes.WebPipeline`."""
 
-    generation: str
+    settings: Settings
+
+    @property
+    def generation(self) -> str: ...
 
     def ask(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None) -> Answer: ...
 
@@ -53,11 +56,10 @@ class Metrics:
 class Service:
     """The one object that routes and pages are built on."""
 
-    def __init__(self, pipeline: Pipeline, settings: Settings, threads: int = THREADS, waiting: int = WAITING) -> None:
+    def __init__(self, pipeline: Pipeline, threads: int = THREADS, waiting: int = WAITING) -> None:
         self.pipeline = pipeline
-        self.settings = settings
         self.workers = Workers(threads, waiting)
-        self.feedback = FeedbackBook(settings.home / "feedback.jsonl")
+        self.feedback = FeedbackBook(pipeline.settings.home / "feedback.jsonl")
         self.metrics = Metrics(self.workers)
 
     async def ask(self, door: str, question: str, history: Sequence[str], filters: Mapping[str, str]) -> Answer:

@@ -55,11 +55,15 @@ def name_of(title: str | None, issuer: str | None, document_number: str | None, 
     return " ".join(x for x in (issuer, document_number) if x) or source.rsplit("/", 1)[-1]
 
 
+def facts_of(name: str, *facts: str | None) -> list[str]:
+    """The facts that are known and that the name does not say already."""
+    return [fact for fact in facts if fact and fact not in name]
+
+
 def citation_line(citation: Citation) -> str:
     """One citation as a line of text: `[1] 《…》（issuer，文号，date）section：“quote”`."""
     called = name_of(citation.title, citation.issuer, citation.document_number, citation.source)
-    facts = [x for x in (citation.issuer, citation.document_number) if x and x not in called]
-    facts += [citation.issued_on] if citation.issued_on else []
+    facts = facts_of(called, citation.issuer, citation.document_number, citation.issued_on)
     told = f"（{'，'.join(facts)}）" if facts else ""
     section = " › ".join(citation.section_path)
     return f"[{citation.id}] {called}{told}{section}：“{citation.quote}”"

@@ -4,10 +4,9 @@ import time
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ui.api.problems import MEDIA_TYPE, from_exception
+from ui.api.problems import respond
 from ui.api.service import Metrics
 
 MAX_BODY = 1024 * 1024
@@ -84,8 +83,7 @@ class Shield:
         except Exception as error:
             if started:
                 raise
-            body = from_exception(error)
-            await JSONResponse(body, body["status"], media_type=MEDIA_TYPE)(scope, receive, guarded)
+            await respond(scope["path"], error)(scope, receive, guarded)
 
 
 def _template(scope: Scope) -> str:

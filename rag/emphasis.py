@@ -1,0 +1,72 @@
+"""How much each part of a question says about what is asked: "值班" much, "是什么" little.
+
+A weight for every character: less for the words that only make a question of it; times the rarity (idf) of the
+character pairs it stands in.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from rag.text import HAN, simplified
+
+_ASKING = re.compile(
+    r"请问|什么时候|什么|哪些|哪个|哪几|如何|怎么样|怎么|怎样|多少|为何|为什么|有何|是否|能否|可否|是指|指的是|的|了|吗|呢|是|有|"
+    r"对于|对|在|和|与|及|将|被|等|进行|做出|做了|采取|要求|规定|措施|情况|内容|方面|具体|应该|应当|应|可以|需要|需|关于|我们|我|你|他|"
+    r"要|得|该|会|能|几|谁|哪|让|给|把|说|\W", re.I,
+)
+_ASKING_SHARE = 0.25
+_TOKEN = re.compile(rf"[{HAN}]+|[a-z]+|\d+(?:[.:]\d+)*")
+_HALF = {c: c - 0xFEE0 for c in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+
+
+@dataclass(frozen=True, slots=True)
+class Emphasis:
+    """Weights of a question's parts.
+
+    characters: float32 [len(text)]. pairs: the distinct bigrams of `text`; places: where each first stands;
+    weights: float32 [pairs], idf times the share of the question's matter.
+    """
+
+    characters: np.ndarray
+    pairs: tuple[str, ...]
+    places: tuple[tuple[int, int], ...]
+    weights: np.ndarray
+
+    def of_tokens(self, spans: np.ndarray) -> np.ndarray:
+        """Weight of each token, spans int32 [n, 2] into the text: float32 [n]."""
+        total = np.concatenate([[0.0], np.cumsum(self.characters)])
+        start, end = spans[:, 0], np.maximum(spans[:, 1], spans[:, 0] + 1).clip(max=len(self.characters))
+        return ((total[end] - total[start]) / np.maximum(end - start, 1)).astype(np.float32) + 1e-6
+
+
+def emphasis(text: str, idf: Callable[[str], float]) -> Emphasis:
+    """Weights for `text`; idf: of a bigram in the collection."""
+    share = np.ones(len(text), np.float32)
+    for match in _ASKING.finditer(text):
+        share[match.start() : match.end()] = _ASKING_SHARE
+    rarity = np.full(len(text), 1e-3, np.float32)
+    found: dict[str, tuple[tuple[int, int], float]] = {}
+    for pair, start, end in _pairs(text):
+        value = idf(pair)
+        rarity[start:end] = np.maximum(rarity[start:end], value)
+        if pair not in found:
+            found[pair] = (start, end), value * float(share[start:end].mean())
+    weights = np.array([w for _, w in found.values()], np.float32)
+    return Emphasis(share * rarity, tuple(found), tuple(place for place, _ in found.values()), weights)
+
+
+def _pairs(text: str) -> list[tuple[str, int, int]]:
+    """`rag.text.bigrams` with the places; only forms that keep the length are unified."""
+    same = simplified(text.translate(_HALF)).lower()
+    same = same if len(same) == len(text) else text.lower()
+    out = []
+    for match in _TOKEN.finditer(same):
+        run, at = match.group(), match.start()
+        if len(run) < 2 or not re.match(f"[{HAN}]", run):
+            out.append((run, at, match.end()))
+        else:
+            out.extend((run[i : i + 2], at + i, at + i + 2) for i in range(len(run) - 1))
+    return out

@@ -1,0 +1,13 @@
+"""The index on disk: generations that are built, published, opened, checked, saved and restored."""
+
+from rag.index.backup import backup, restore
+from rag.index.builder import passage_context
+from rag.index.check import check
+from rag.index.entries import DocumentEntry, Duplicate, Failure, FileEntry, Progress, Report
+from rag.index.generation import Index
+from rag.index.refresh import refresh
+
+__all__ = [
+    "DocumentEntry", "Duplicate", "Failure", "FileEntry", "Index", "Progress", "Report",
+    "backup", "check", "passage_context", "refresh", "restore",
+]

@@ -1,0 +1,198 @@
+"""Writes the files of a generation, document by document, in bounded memory."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rag import text
+from rag.files import DISK, Disk, NewFile, digest_of, sync_tree
+from rag.index import entries
+from rag.index.entries import DocumentEntry, FileEntry, Listed, Manifest
+from rag.index.generation import DOCUMENT_LEXICAL, LEXICAL, Index
+from rag.lexical import LexicalWriter
+from rag.protocols import Embedder
+from rag.schema import Document, Passage, to_json
+from rag.stores.faiss import FaissStore
+
+_NEW, _ROWS = 128, 4096
+"""Passages are embedded when so many new ones, or so many in all, are waiting."""
+Terms = dict[str, str]
+_Stored = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Vector float32, tokens int8, spans int32: one embedding as it is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document ready to be written: its passages and, if known from an earlier generation, their lexical terms."""
+
+    document: Document
+    passages: Sequence[Passage]
+    terms: Sequence[Terms] | None = None
+    document_terms: Terms | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    key: bytes
+    text: str
+    context: str
+
+
+def passage_context(document: Document, passage: Passage) -> str:
+    """What the embedder reads before a passage: the document's name and the headings above the passage."""
+    return " ".join((document.name, *passage.section_path))
+
+
+def terms_of(*parts: str | None) -> Terms:
+    """The lexical fields of a text given in parts: tokens joined by blanks; no bigram spans two parts."""
+    return {"words": joined(text.words, parts), "bigrams": joined(text.bigrams, parts)}
+
+
+def joined(tokens: Callable[[str], list[str]], parts: Sequence[str | None]) -> str:
+    """The tokens of all parts, joined by blanks."""
+    return " ".join(token for part in parts if part for token in tokens(part))
+
+
+class Builder:
+    """Builds a generation in an empty folder. Add documents in order of source, then `finish`; `close` in any case.
+
+    Embeddings computed from the same model, context and text are taken from `base`.
+    """
+
+    def __init__(
+        self, folder: Path, embedder: Embedder, base: Index | None, disk: Disk = DISK,
+        embedded: Callable[[int], None] = lambda total: None,
+    ) -> None:
+        """embedded: told how many passages have been embedded so far, each time more have."""
+        self._folder, self._embedder, self._disk, self._told = folder, embedder, disk, embedded
+        self.embedded = self.reused = 0
+        self._base = base if base and base.dimension == embedder.dimension else None
+        self._known = {key.tobytes(): row for row, key in enumerate(self._base.keys)} if self._base else {}
+        self._entries: list[DocumentEntry] = []
+        self._waiting: list[_Waiting] = []
+        self._new: dict[bytes, _Waiting] = {}
+        self._listed: dict[str, Listed] = {}
+        self._ends: dict[str, list[int]] = {"texts": [0], "passages": [0], "tokens": [0]}
+        self._vectors = FaissStore(embedder.dimension)
+        self._files: dict[str, NewFile] = {}
+        for name in ("texts.jsonl", "passages.jsonl", "tokens.int8", "spans.int32", "keys.sha256"):
+            self._files[name] = NewFile(folder / name, disk)
+        self._lexical, self._document_lexical = LexicalWriter(folder / LEXICAL), LexicalWriter(folder / DOCUMENT_LEXICAL)
+
+    def add(self, item: Prepared) -> None:
+        """The next document with its passages."""
+        document, first = item.document, len(self._ends["passages"]) - 1
+        rows = range(first, first + len(item.passages))
+        self._entries.append(DocumentEntry(
+            document.id, document.source, document.also_at, document.sha256, document.meta, len(document.text), rows,
+        ))
+        self._line("texts", entries.document_to_json(document))
+        meta = document.meta
+        self._document_lexical.add(
+            item.document_terms or terms_of(meta.title, meta.issuer, meta.document_number, document.text)
+        )
+        for number, passage in enumerate(item.passages):
+            self._line("passages", entries.passage_to_json(passage))
+            self._lexical.add(item.terms[number] if item.terms else terms_of(*passage.section_path, passage.text))
+            context = passage_context(document, passage)
+            self._wait(_Waiting(self._key(passage.text, context), passage.text, context))
+
+    def finish(self, roots: Sequence[str], files: Sequence[FileEntry]) -> str:
+        """Writes and syncs the rest; the digest of the manifest, which is the generation's id."""
+        self._embed()
+        for name, file in self._files.items():
+            with file:
+                pass
+            self._listed[name] = Listed(file.size, file.sha256)
+        self._plain("documents.json", entries.dump([
+            {**to_json(entry), "rows": [entry.rows.start, entry.rows.stop]} for entry in self._entries
+        ]))
+        self._plain("files.json", entries.dump({"roots": list(roots), "files": to_json(list(files))}))
+        for name, ends in self._ends.items():
+            self._plain(f"{name}.offsets", np.array(ends, "<i8").tobytes())
+        with NewFile(self._folder / "vectors.faiss", self._disk) as file:
+            self._vectors.write(file.write)
+        self._listed["vectors.faiss"] = Listed(file.size, file.sha256)
+        for name, writer in ((LEXICAL, self._lexical), (DOCUMENT_LEXICAL, self._document_lexical)):
+            self._foreign(name, writer)
+        embedder, ends = self._embedder, self._ends
+        manifest = Manifest(
+            dict(sorted(self._listed.items())), len(self._entries), len(ends["passages"]) - 1, ends["tokens"][-1],
+            embedder.name, embedder.digest, embedder.dimension,
+        )
+        with NewFile(self._folder / "manifest.json", self._disk) as file:
+            file.write(entries.dump(entries.manifest_to_json(manifest)))
+        self._disk.sync_folder(self._folder)
+        return file.sha256
+
+    def close(self) -> None:
+        """Lets go of all files, finished or not."""
+        for file in self._files.values():
+            file.abandon()
+        for writer in (self._lexical, self._document_lexical):
+            writer.abandon()
+
+    # ------------------------------------------------------------ files
+
+    def _line(self, name: str, value: object) -> None:
+        line = entries.dump(value) + b"\n"
+        self._files[f"{name}.jsonl"].write(line)
+        self._ends[name].append(self._ends[name][-1] + len(line))
+
+    def _plain(self, name: str, data: bytes) -> None:
+        with NewFile(self._folder / name, self._disk) as file:
+            file.write(data)
+        self._listed[name] = Listed(file.size, file.sha256)
+
+    def _foreign(self, name: str, writer: LexicalWriter) -> None:
+        folder = self._folder / name
+        self._disk.foreign(folder, writer.finish)
+        sync_tree(folder, self._disk)
+        for path in folder.iterdir():
+            self._listed[f"{name}/{path.name}"] = Listed(path.stat().st_size, digest_of(path))
+
+    # ------------------------------------------------------------ embeddings
+
+    def _key(self, passage: str, context: str) -> bytes:
+        parts = (self._embedder.digest, context, passage)
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
+
+    def _wait(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        if waiting.key not in self._known:
+            self._new[waiting.key] = waiting
+        if len(self._new) >= _NEW or len(self._waiting) >= _ROWS:
+            self._embed()
+
+    def _embed(self) -> None:
+        """Embeds the waiting passages that are new and writes all of them, in order."""
+        done: dict[bytes, _Stored] = {}
+        if new := self._new:
+            texts, contexts = [w.text for w in new.values()], [w.context for w in new.values()]
+            for key, encoded in zip(new, self._embedder.embed_passages(texts, contexts), strict=True):
+                done[key] = encoded.vector, quantised(encoded.tokens), encoded.spans
+            self.embedded += len(new)
+            self._told(self.embedded)
+        self.reused += len(self._waiting) - len(new)
+        for waiting in self._waiting:
+            vector, tokens, spans = done.get(waiting.key) or self._earlier(waiting.key)
+            self._vectors.add(vector.reshape(1, -1))
+            self._files["keys.sha256"].write(waiting.key)
+            self._files["tokens.int8"].write(tokens.tobytes())
+            self._files["spans.int32"].write(np.ascontiguousarray(spans, "<i4").tobytes())
+            self._ends["tokens"].append(self._ends["tokens"][-1] + len(tokens))
+        self._waiting, self._new = [], {}
+
+    def _earlier(self, key: bytes) -> _Stored:
+        assert self._base is not None
+        row = self._known[key]
+        return self._base.vectors.vectors(row, row + 1), *self._base.stored_tokens(row)
+
+
+def quantised(tokens: np.ndarray) -> np.ndarray:
+    """Rows [n, dimension] as int8, each scaled so that its largest value becomes ±127."""
+    largest = np.abs(tokens).max(axis=1, keepdims=True, initial=1e-12)
+    return np.rint(tokens * (127 / largest)).astype(np.int8)

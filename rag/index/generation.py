@@ -1,0 +1,262 @@
+"""One opened generation: what searching and answering read.
+
+A generation is a folder of immutable files:
+
+    manifest.json                      every other file's size and SHA-256, counts, embedder (entries.Manifest)
+    documents.json                     the light part of every document, in order of source (entries.DocumentEntry)
+    files.json                         roots and files that were seen (entries.FileEntry)
+    texts.jsonl, texts.offsets         the heavy part of document n in line n
+    passages.jsonl, passages.offsets   passage n in line n; n is the row of vectors, tokens and lexical index
+    vectors.faiss                      one unit vector a passage
+    tokens.int8, spans.int32, tokens.offsets   a direction for each token, and where it lies in the passage's text
+    keys.sha256                        32 bytes a passage: what its embedding was computed from
+    lexical/, document_lexical/        tantivy
+
+Offsets are little-endian int64 [n + 1]. Digests are checked before anything is parsed.
+"""
+
+import hashlib
+import mmap
+import os
+import re
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from rag.errors import IndexDamaged
+from rag.files import digest_of, inside
+from rag.index import entries
+from rag.index.entries import DocumentEntry, FileEntry, Manifest
+from rag.index.publish import current_candidates, read_pointers
+from rag.lexical import LexicalIndex
+from rag.schema import Document, Passage
+from rag.stores.faiss import FaissStore
+
+PLAIN = (
+    "documents.json", "files.json", "texts.jsonl", "texts.offsets", "passages.jsonl", "passages.offsets",
+    "vectors.faiss", "tokens.int8", "spans.int32", "tokens.offsets", "keys.sha256",
+)
+LEXICAL, DOCUMENT_LEXICAL = "lexical", "document_lexical"
+_LEXICAL_FILE = re.compile(rf"({LEXICAL}|{DOCUMENT_LEXICAL})/[A-Za-z0-9._]+")
+MANIFEST_LIMIT = 1 << 20
+_HINT = "请用 wenju restore 恢复备份，或移走索引文件夹后重新运行 wenju index。"
+
+
+class Index:
+    """One generation, read-only. Safe to use from several threads; stays usable after its files are deleted."""
+
+    def __init__(self, folder: Path, digest: str, fallback: str | None = None) -> None:
+        """Opens the generation in `folder` whose manifest has this SHA-256. Raises IndexDamaged. See `open`."""
+        self.generation = digest[:16]
+        self.digest = digest
+        self.folder = folder
+        self.fallback = fallback
+        self.manifest = read_manifest(folder, digest)
+        try:
+            verify(folder, self.manifest)
+            self._open()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _damaged(f"{folder.name} 的内容读不出来（{error}）") from error
+
+    def _open(self) -> None:
+        folder, manifest = self.folder, self.manifest
+        self.embedder_name, self.embedder_digest = manifest.embedder, manifest.embedder_digest
+        self.dimension = manifest.dimension
+        documents = [entries.entry_from_json(e) for e in entries.parse(_mapped(folder / "documents.json"))]
+        self.metas: Mapping[str, DocumentEntry] = MappingProxyType({entry.id: entry for entry in documents})
+        seen = entries.parse(_mapped(folder / "files.json"))
+        self.roots: tuple[str, ...] = tuple(seen["roots"])
+        self.files: tuple[FileEntry, ...] = tuple(entries.file_from_json(f) for f in seen["files"])
+        texts = _Lines(folder, "texts", manifest.documents)
+        passages = _Lines(folder, "passages", manifest.passages)
+        data = (folder / "vectors.faiss").read_bytes()
+        self.vectors = FaissStore.parse(data, manifest.dimension, manifest.passages)
+        self.lexical = LexicalIndex(folder / LEXICAL)
+        self.document_lexical = LexicalIndex(folder / DOCUMENT_LEXICAL)
+        self._starts = _offsets(folder / "tokens.offsets", manifest.passages, manifest.tokens)
+        self._tokens = _array(folder / "tokens.int8", np.int8, (manifest.tokens, manifest.dimension))
+        self._spans = _array(folder / "spans.int32", np.dtype("<i4"), (manifest.tokens, 2))
+        self.keys = _array(folder / "keys.sha256", np.uint8, (manifest.passages, 32))
+        _agree(manifest, documents, self.lexical, self.document_lexical)
+        bounds = np.array([entry.rows.start for entry in documents], np.int64)
+        # the caches hold the parts they need, not self: no cycle, so an index is freed as soon as it is let go
+        self._numbers = numbers = {entry.id: n for n, entry in enumerate(documents)}
+        self._document = lru_cache(256)(partial(_read_document, texts, self.metas, numbers))
+        self._passage = lru_cache(4096)(partial(_read_passage, passages, documents, bounds))
+
+    @classmethod
+    def open(cls, folder: Path) -> "Index":
+        """The current generation of the index in `folder`, or the last good one before it; then `fallback` says why.
+
+        Raises IndexMissing when nothing has been indexed, IndexDamaged when no generation is whole.
+        """
+        while True:
+            pointers = read_pointers(folder)
+            problems: list[str] = []
+            for path, digest in current_candidates(folder, problems):
+                try:
+                    reason = f"{'；'.join(problems)}。现在用的是较早的完好版本 {path.name}。" if problems else None
+                    return cls(path, digest, reason)
+                except IndexDamaged as error:
+                    problems.append(error.message.rstrip("。"))
+            if read_pointers(folder) == pointers:  # else a writer has moved on meanwhile: look again
+                raise _damaged("；".join(problems))
+
+    def __len__(self) -> int:
+        """Number of passages."""
+        return self.manifest.passages
+
+    def document(self, id: str) -> Document:
+        """A document with its text. Raises KeyError."""
+        return self._document(id)
+
+    def passage(self, row: int) -> Passage:
+        """The passage of a row. Raises IndexError."""
+        return self._passage(int(row))
+
+    def number_of(self, id: str) -> int:
+        """The row of a document in `document_lexical`. Raises KeyError."""
+        return self._numbers[id]
+
+    def rows_of(self, ids: Iterable[str]) -> np.ndarray:
+        """Rows of all passages of these documents, sorted int64. Raises KeyError."""
+        ranges = sorted((self.metas[id].rows for id in set(ids)), key=lambda r: r.start)
+        return np.concatenate([np.empty(0, np.int64), *(np.arange(r.start, r.stop, dtype=np.int64) for r in ranges)])
+
+    def tokens(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Token embeddings of a passage, float32 unit rows [n, dimension], and spans int32 [n, 2] into its text.
+
+        Stored as int8 scaled to each row's largest value; unit length brings the scale back.
+        """
+        start, end = self._starts[row], self._starts[row + 1]
+        tokens = self._tokens[start:end].astype(np.float32)
+        norms = np.linalg.norm(tokens, axis=1, keepdims=True)
+        return tokens / np.maximum(norms, 1e-12), np.array(self._spans[start:end], np.int32)
+
+    def stored_tokens(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same as stored, int8 and int32: for copying into another generation."""
+        start, end = self._starts[row], self._starts[row + 1]
+        return self._tokens[start:end], self._spans[start:end]
+
+
+# ---------------------------------------------------------------- digest first
+
+def read_manifest(folder: Path, digest: str) -> Manifest:
+    """The manifest of a generation, if it has this SHA-256. Raises IndexDamaged."""
+    try:
+        with (folder / "manifest.json").open("rb") as file:
+            data = file.read(MANIFEST_LIMIT + 1)
+    except OSError as error:
+        raise _damaged(f"{folder.name} 的清单读不出来（{error.strerror}）") from error
+    if len(data) > MANIFEST_LIMIT or hashlib.sha256(data).hexdigest() != digest:
+        raise _damaged(f"{folder.name} 的清单与登记的摘要不符")
+    try:
+        return parse_manifest(data)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(f"{folder.name} 的清单不合要求（{error}）") from error
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Raises ValueError, KeyError, TypeError or AttributeError."""
+    return entries.manifest_from_json(entries.parse(data))
+
+
+def listed_paths(folder: Path, manifest: Manifest) -> dict[str, Path]:
+    """The path of each file in the manifest. Raises ValueError when a name is missing, unknown or unsafe."""
+    unknown = [name for name in manifest.files if name not in PLAIN and not _LEXICAL_FILE.fullmatch(name)]
+    if unknown or set(PLAIN) - set(manifest.files):
+        raise ValueError("the manifest lists other files than a generation has")
+    return {name: inside(folder, name) for name in manifest.files}
+
+
+def verify(folder: Path, manifest: Manifest) -> None:
+    """Every file's name, size and digest. Raises IndexDamaged, ValueError for an unsafe name."""
+    paths = listed_paths(folder, manifest)
+
+    def wrong(name: str) -> bool:
+        listed, path = manifest.files[name], paths[name]
+        return path.lstat().st_size != listed.size or digest_of(path) != listed.sha256
+
+    try:
+        with ThreadPoolExecutor(2) as pool:  # hashing runs outside the interpreter's lock
+            bad = [name for name, is_wrong in zip(paths, pool.map(wrong, paths), strict=True) if is_wrong]
+    except OSError as error:
+        raise _damaged(f"{folder.name} 缺少文件或文件读不出来（{error.strerror}）") from error
+    if bad:
+        raise _damaged(f"{folder.name} 的 {'、'.join(bad)} 与清单不符")
+
+
+def _agree(
+    manifest: Manifest, documents: list[DocumentEntry], lexical: LexicalIndex, document_lexical: LexicalIndex
+) -> None:
+    """Rows follow one another without a gap, and all counts are equal. Raises ValueError."""
+    starts = [0, *(entry.rows.stop for entry in documents)]
+    if [entry.rows.start for entry in documents] != starts[:-1] or starts[-1] != manifest.passages:
+        raise ValueError("rows do not follow one another")
+    if any(a > b for a, b in pairwise(starts)) or len({entry.id for entry in documents}) != manifest.documents:
+        raise ValueError("document count")
+    if (len(lexical), len(document_lexical)) != (manifest.passages, manifest.documents):
+        raise ValueError("lexical count")
+
+
+def _damaged(what: str) -> IndexDamaged:
+    return IndexDamaged(f"索引已损坏：{what}。", _HINT)
+
+
+# ---------------------------------------------------------------- reading
+
+def _mapped(path: Path) -> memoryview:
+    """A file's bytes, memory-mapped: they stay readable when the file is deleted."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        if not os.fstat(descriptor).st_size:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+    finally:
+        os.close(descriptor)
+
+
+def _array(path: Path, kind: np.dtype | type, shape: tuple[int, int]) -> np.ndarray:
+    return np.frombuffer(_mapped(path), kind).reshape(shape)
+
+
+def _offsets(path: Path, count: int, total: int) -> np.ndarray:
+    """int64 [count + 1], from 0 to `total`, never falling. Raises ValueError."""
+    offsets = np.frombuffer(_mapped(path), np.dtype("<i8"))
+    if len(offsets) != count + 1 or offsets[0] != 0 or offsets[-1] != total or (np.diff(offsets) < 0).any():
+        raise ValueError(f"{path.name}: impossible offsets")
+    return offsets
+
+
+class _Lines:
+    """JSON values, one a line, found by number."""
+
+    def __init__(self, folder: Path, name: str, count: int) -> None:
+        self._data = _mapped(folder / f"{name}.jsonl")
+        self._offsets = _offsets(folder / f"{name}.offsets", count, len(self._data))
+
+    def __getitem__(self, number: int) -> object:
+        return entries.parse(self._data[self._offsets[number] : self._offsets[number + 1]])
+
+
+def _read_document(lines: _Lines, metas: Mapping[str, DocumentEntry], numbers: Mapping[str, int], id: str) -> Document:
+    entry = metas[id]
+    try:
+        return entries.document_from_json(entry, lines[numbers[id]])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(f"文件 {entry.source} 的正文读不出来（{error}）") from error
+
+
+def _read_passage(lines: _Lines, documents: list[DocumentEntry], bounds: np.ndarray, row: int) -> Passage:
+    if not 0 <= row < (documents[-1].rows.stop if documents else 0):
+        raise IndexError(row)
+    document = documents[int(np.searchsorted(bounds, row, side="right")) - 1]
+    try:
+        return entries.passage_from_json(document.id, lines[row])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(f"第 {row} 段读不出来（{error}）") from error

@@ -1,0 +1,190 @@
+"""What a refresh is going to do, decided from what is on disk and what the last generation holds."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rag.errors import UsageError
+from rag.index.entries import DocumentEntry, Duplicate, Failure, FileEntry, Progress
+from rag.index.generation import Index
+from rag.index.scan import Anchor, Found, Seen, below, find, label, outermost
+
+Tell = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class Member:
+    """A file of the next generation. `scanned`: it lies below a path that was named now."""
+
+    entry: FileEntry
+    scanned: bool
+
+
+@dataclass(slots=True)
+class Group:
+    """Files with the same bytes, which are kept once, under the first one's label.
+
+    `known`: their documents in the last generation, which are taken over unless `stale` (the recipe has changed).
+    `failed_before`: these very bytes could not be read last time.
+    """
+
+    members: list[Member]
+    known: tuple[DocumentEntry, ...] = ()
+    stale: bool = False
+    failed_before: bool = False
+
+    @property
+    def source(self) -> str:
+        """The label under which the bytes are kept."""
+        return self.members[0].entry.source
+
+    @property
+    def also_at(self) -> tuple[str, ...]:
+        """The other labels."""
+        return tuple(m.entry.source for m in self.members[1:])
+
+    @property
+    def to_read(self) -> bool:
+        """Whether the file must be read; its documents are taken over otherwise."""
+        return self.stale or not self.known
+
+    def settle(self, documents: Sequence[str] = (), error: str | None = None, recipe: str | None = None) -> None:
+        """Notes what has become of the files."""
+        for member in self.members:
+            used = member.entry.recipe if recipe is None else recipe
+            member.entry = replace(member.entry, documents=tuple(documents), error=error, recipe=used)
+
+
+@dataclass(slots=True)
+class Plan:
+    """The next generation before it is built: groups in order of their labels, and files that have no documents."""
+
+    roots: tuple[str, ...]
+    groups: list[Group] = field(default_factory=list)
+    failed: list[Member] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+    @property
+    def members(self) -> list[Member]:
+        """All files, in order of their labels."""
+        return sorted([m for g in self.groups for m in g.members] + self.failed, key=lambda m: m.entry.source)
+
+    @property
+    def entries(self) -> tuple[FileEntry, ...]:
+        """The table of files."""
+        return tuple(m.entry for m in self.members)
+
+
+class Planner:
+    """Compares the named paths with the last generation (`base`)."""
+
+    def __init__(self, base: Index | None, anchor: Anchor, seen: Seen, recipe: str, tell: Tell) -> None:
+        self._base, self._anchor, self._seen, self._recipe, self._tell = base, anchor, seen, recipe, tell
+        self._before: Mapping[str, FileEntry] = {f.path: f for f in base.files} if base else {}
+        self._roots = base.roots if base else ()
+
+    def plan(self, named: Mapping[str, Path], remove: Sequence[str], skip: Path) -> Plan:
+        """named: stored form of each path that was given, and the path. skip: the index's own folder.
+
+        Raises UsageError for a path or a document that nobody knows.
+        """
+        withdrawn = self._withdrawn(remove)
+        found = self._scanned(find(named, self._known, self._anchor, skip), named, withdrawn)
+        kept = [f for f in self._before.values() if not _within(f.path, named) and f.sha256 not in withdrawn]
+        present = {f.key for f in found} | {f.path for f in kept}
+        there = [key for key in (*self._roots, *named) if not _within(key, named) or self._anchor.path(key).exists()]
+        plan = Plan(outermost(there))
+        plan.removed = sorted(f.source for f in self._before.values() if f.path not in present)
+        groups: dict[str, list[Member]] = defaultdict(list)
+        for member in [*self._labelled(found, kept, named), *(Member(f, scanned=False) for f in kept)]:
+            if member.entry.error is None:
+                groups[member.entry.sha256].append(member)
+            else:
+                plan.failed.append(member)
+        plan.groups = sorted((self._group(members) for members in groups.values()), key=lambda g: g.source)
+        return plan
+
+    def report(self, plan: Plan) -> dict[str, tuple]:
+        """The lists of `entries.Report` for a plan that has been carried out."""
+        lists: dict[str, list] = {name: [] for name in ("new", "changed", "unchanged", "duplicate", "failed")}
+        kept = {m.entry.path: g.source for g in plan.groups for m in g.members[1:]}
+        for entry in (m.entry for m in plan.members if m.scanned):
+            before = self._before.get(entry.path)
+            if entry.error is not None:
+                lists["failed"].append(Failure(entry.source, entry.error))
+            elif entry.path in kept:
+                lists["duplicate"].append(Duplicate(entry.source, kept[entry.path]))
+            elif before is None or before.error is not None:
+                lists["new"].append(entry.source)
+            else:
+                lists["unchanged" if before.sha256 == entry.sha256 else "changed"].append(entry.source)
+        return {"removed": tuple(plan.removed), **{name: tuple(values) for name, values in lists.items()}}
+
+    # ------------------------------------------------------------ parts of the plan
+
+    def _known(self, key: str) -> bool:
+        return any(below(known, key) for known in (*self._before, *self._roots))
+
+    def _withdrawn(self, remove: Sequence[str]) -> set[str]:
+        """Digests of the files whose documents are asked for by id or source."""
+        withdrawn: set[str] = set()
+        for wanted in remove:
+            files = [f.sha256 for f in self._before.values() if f.sha256 and (wanted == f.source or wanted in f.documents)]
+            if not files:
+                raise UsageError(f"索引中没有 {wanted}。", "请用 wenju docs 查看有哪些文件。")
+            withdrawn.update(files)
+        return withdrawn
+
+    def _scanned(self, found: list[Found], named: Iterable[str], withdrawn: set[str]) -> list[Found]:
+        """The found files with their digests. What was indexed below a folder that cannot be read now has failed too."""
+        unreadable = {f.key: f for f in found if f.error}
+        keys = {f.key for f in found}
+        for key, entry in self._before.items():
+            closed = next((f for k, f in unreadable.items() if key != k and below(key, k)), None)
+            if closed and key not in keys and _within(key, named) and entry.sha256 not in withdrawn:
+                found.append(Found(self._anchor.path(key), key, error=closed.error))
+        out: list[Found] = []
+        for number, file in enumerate(found):
+            self._tell(Progress("scan", number, len(found), file.path.name))
+            if file.error is None:
+                try:
+                    file = replace(file, sha256=self._seen.digest(file))
+                except OSError as error:
+                    file = replace(file, error=f"文件读不出来：{error.strerror}")
+            if file.sha256 not in withdrawn:
+                out.append(file)
+        return out
+
+    def _labelled(self, found: list[Found], kept: list[FileEntry], named: Mapping[str, Path]) -> list[Member]:
+        """The found files as entries. A file keeps the label it has; one not seen before gets a label of its own."""
+        taken = {f.source for f in kept} | {self._before[f.key].source for f in found if f.key in self._before}
+        roots = [self._anchor.path(key) for key in outermost((*self._roots, *named))]
+        members = []
+        for file in found:
+            before = self._before.get(file.key)
+            source = before.source if before else label(self._anchor.path(file.key), roots, taken)
+            taken.add(source)
+            recipe = before.recipe if before and before.sha256 == file.sha256 else self._recipe
+            entry = FileEntry(file.key, source, file.size, file.sha256, recipe, error=file.error)
+            members.append(Member(entry, scanned=True))
+        return members
+
+    def _group(self, members: list[Member]) -> Group:
+        """Members with the one that is kept first: the one whose label the documents bear already, else the first label."""
+        sha256 = members[0].entry.sha256
+        earlier = [f for f in self._before.values() if f.sha256 == sha256]
+        ids = next((f.documents for f in earlier if f.documents), ())
+        known = tuple(self._base.metas[id] for id in ids) if self._base else ()
+        bears = known[0].source if known else None
+        members.sort(key=lambda m: (m.entry.source != bears, m.entry.source))
+        read = any(m.scanned for m in members)
+        stale = read and any(f.recipe != self._recipe for f in earlier)
+        group = Group(members, known, stale, any(f.error is not None for f in earlier))
+        if known and not stale:
+            group.settle(ids)
+        return group
+
+
+def _within(key: str, named: Iterable[str]) -> bool:
+    return any(below(key, root) for root in named)

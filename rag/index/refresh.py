@@ -1,0 +1,189 @@
+"""Brings an index up to date with files and folders: what is new is read, cut and embedded; the rest is taken over."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from rag.errors import DocumentError, IndexMissing, IndexUnwritable
+from rag.files import DISK, Disk, digest_of, locked, make_folders, remove_tree, typed_errors
+from rag.index.builder import Builder, Prepared
+from rag.index.entries import Progress, Report
+from rag.index.generation import Index
+from rag.index.plan import Group, Plan, Planner, Tell
+from rag.index.publish import Pointer, collect_garbage, lock_path, point, publish, read_pointers, staging
+from rag.index.scan import Anchor, Seen, absolute
+from rag.protocols import Embedder
+from rag.schema import Document, Passage
+from rag.text import compact
+
+Load = Callable[[Path, str], list[Document]]
+Cut = Callable[[Document], list[Passage]]
+
+
+def refresh(
+    folder: Path, roots: Sequence[Path], load: Load, cut: Cut, embedder: Embedder, progress: Tell | None = None,
+    remove: Sequence[str] = (), recipe: str = "", disk: Disk = DISK,
+) -> Report:
+    """Indexes what is new or changed below `roots`, drops what is gone, and publishes a generation if anything differs.
+
+    load: a file and its label to its documents; DocumentError puts the file on the list of failures.
+    remove: ids or sources of documents to withdraw, with every file of the same bytes; no generation that holds them
+    is left. Such a file comes back if it still exists when its path is named again.
+    recipe: whatever else decides what `load` and `cut` give; when it changes, every file below `roots` is read again.
+    Paths indexed earlier and not named now stay as they are.
+    Raises UsageError, IndexBusy, IndexDamaged, IndexUnwritable; the current generation is then what it was.
+    """
+    with typed_errors("更新索引"):
+        make_folders(folder, disk)
+        with locked(lock_path(folder)):
+            return _Refresh(folder, load, cut, embedder, progress or (lambda _: None), recipe, disk).run(roots, remove)
+
+
+class _Refresh:
+    """One refresh, under the writer's lock."""
+
+    def __init__(self, folder: Path, load: Load, cut: Cut, embedder: Embedder, tell: Tell, recipe: str, disk: Disk) -> None:
+        self._folder, self._load, self._cut, self._embedder = folder, load, cut, embedder
+        self._tell, self._recipe, self._disk = tell, recipe, disk
+        self._ready: dict[str, list[Prepared]] = {}
+        self._seen = Seen(folder / "seen", disk)
+        try:
+            self._base: Index | None = Index.open(folder)
+        except IndexMissing:
+            self._base = None
+
+    def run(self, roots: Sequence[Path], remove: Sequence[str]) -> Report:
+        """See `refresh`."""
+        base, anchor = self._base, Anchor(absolute(self._folder).parent.parent)
+        pointed = [p.name for p in read_pointers(self._folder) or []]
+        collect_garbage(self._folder, [*pointed, *([base.folder.name] if base else [])], self._disk)
+        planner = Planner(base, anchor, self._seen, self._recipe, self._tell)
+        named = {anchor.key(absolute(r)): absolute(r) for r in roots}
+        plan = planner.plan(named, remove, absolute(self._folder))
+        self._retry(plan, anchor)
+        if base is None or self._differs(plan, base):
+            now, embedded, reused = self._build(plan, anchor, purge=bool(remove))
+        else:
+            now, embedded, reused = base, 0, 0
+            if base.fallback:  # the files are as the earlier generation has them: make it the current one
+                point(self._folder, [Pointer(base.folder.name, base.digest)], self._disk)
+                self._clean([base.folder.name], purge=False)
+        self._seen.save(m.entry.path for m in plan.members)
+        return Report(
+            **planner.report(plan), documents=len(now.metas), passages=len(now), embedded=embedded, reused=reused,
+            generation=now.generation, warning=base.fallback if base else None,
+        )
+
+    # ------------------------------------------------------------ reading
+
+    def _retry(self, plan: Plan, anchor: Anchor) -> None:
+        """Tries again what failed last time, before anything is written: if all is as it was, nothing will be."""
+        for group in plan.groups:
+            if group.to_read and group.failed_before:
+                self._ready[group.source] = self._read(group, anchor)
+
+    def _read(self, group: Group, anchor: Anchor) -> list[Prepared]:
+        """The documents of a file that must be read; none if it cannot be, and then its entries say why."""
+        entry = next(m.entry for m in group.members if m.scanned)
+        path = anchor.path(entry.path)
+        try:
+            documents = self._load(path, group.source)
+            if digest_of(path.resolve()) != entry.sha256:
+                raise DocumentError("文件在读取时有变动。", "请等它写完后再试。")
+            prepared = [self._prepared(document, group) for document in documents]
+            if not prepared:
+                raise DocumentError("文件里没有可用的内容。")
+        except DocumentError as error:
+            group.settle(error=str(error), recipe=self._recipe)
+            return []
+        except OSError as error:
+            group.settle(error=f"文件读不出来：{error.strerror}", recipe=self._recipe)
+            return []
+        group.settle([item.document.id for item in prepared], recipe=self._recipe)
+        return prepared
+
+    def _prepared(self, document: Document, group: Group) -> Prepared:
+        passages = self._cut(document)
+        for passage in passages:  # an index whose quotes do not hold must never come to be
+            if compact(document.text[passage.start : passage.end]) != compact(passage.text):
+                raise DocumentError("切分出的段落与原文不符。", "请把这个文件反馈给开发者。")
+        return Prepared(replace(document, source=group.source, also_at=group.also_at), passages)
+
+    def _taken_over(self, group: Group) -> list[Prepared]:
+        """The documents of a file that has not changed, with all that was computed from them."""
+        base, out = self._base, []
+        assert base is not None
+        for entry in group.known:
+            document = replace(base.document(entry.id), source=group.source, also_at=group.also_at)
+            terms = [base.lexical.terms(row) for row in entry.rows]
+            passages = [base.passage(row) for row in entry.rows]
+            out.append(Prepared(document, passages, terms, base.document_lexical.terms(base.number_of(entry.id))))
+        return out
+
+    # ------------------------------------------------------------ writing
+
+    def _differs(self, plan: Plan, base: Index) -> bool:
+        unread = any(g.to_read and g.source not in self._ready for g in plan.groups)
+        model = (self._embedder.name, self._embedder.digest, self._embedder.dimension)
+        same_model = model == (base.embedder_name, base.embedder_digest, base.dimension)
+        return unread or not same_model or (plan.roots, plan.entries) != (base.roots, base.files)
+
+    def _build(self, plan: Plan, anchor: Anchor, purge: bool) -> tuple[Index, int, int]:
+        """The new generation, published; how many passages were embedded and how many taken over."""
+        built = staging(self._folder, self._disk)
+        try:
+            digest, embedded, reused = self._written(plan, anchor, built)
+            new = Index(built, digest)  # what could not be opened again must not become current
+            if self._base and new.digest == self._base.digest and not self._base.fallback:
+                remove_tree(built, self._disk)
+                return self._base, 0, 0
+            self._tell(Progress("publish", len(plan.groups), len(plan.groups), embedded=embedded))
+            keep = None if purge or self._base is None else Pointer(self._base.folder.name, self._base.digest)
+            current = publish(self._folder, built, digest, keep, self._disk)
+        except BaseException:
+            with suppress(OSError):
+                remove_tree(built, self._disk)
+            raise
+        self._clean([p.name for p in (current, keep) if p], purge)
+        return new, embedded, reused
+
+    def _clean(self, keep: Sequence[str], purge: bool) -> None:
+        """Removes other generations. What cannot be removed now is tried again by the next refresh."""
+        try:
+            collect_garbage(self._folder, keep, self._disk)
+        except OSError as error:
+            if purge:
+                raise IndexUnwritable(
+                    f"文件已从索引中撤下，但旧版本没有删干净（{error.strerror}）。", "请检查磁盘后再运行一次 wenju index。"
+                ) from error
+
+    def _written(self, plan: Plan, anchor: Anchor, built: Path) -> tuple[str, int, int]:
+        """All files of the generation; its digest, and how many passages were embedded and taken over."""
+        done, total, source = 0, len(plan.groups), ""
+
+        def told(embedded: int) -> None:
+            self._tell(Progress("build", done, total, source, embedded))
+
+        builder = Builder(built, self._embedder, self._base, self._disk, told)
+        try:
+            ids: set[str] = set()
+            for number, group in enumerate(plan.groups):
+                done, source = number, group.source
+                told(builder.embedded)
+                items = self._documents(group, anchor)
+                if any(item.document.id in ids for item in items):
+                    group.settle(error="文件编号与另一个文件相同。", recipe=self._recipe)
+                    continue
+                for item in items:
+                    ids.add(item.document.id)
+                    builder.add(item)
+            done, source = total, ""
+            return builder.finish(plan.roots, plan.entries), builder.embedded, builder.reused
+        finally:
+            builder.close()
+
+    def _documents(self, group: Group, anchor: Anchor) -> list[Prepared]:
+        if not group.to_read:
+            return self._taken_over(group)
+        return self._ready.pop(group.source) if group.source in self._ready else self._read(group, anchor)

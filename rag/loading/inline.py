@@ -1,0 +1,126 @@
+"""Enumerations inside running text: 一要…二要…, 一是…二是…, and numbers that follow a full stop.
+
+A run is accepted only when it starts at one and counts on without a gap to at least two; so "一是" as
+ordinary words never opens one.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from rag.loading.blocks import Block
+from rag.loading.drafts import Draft
+from rag.loading.numbering import mark
+from rag.text import number, sentences
+
+_POINT = re.compile(r"(?:^|(?<=[。；;！？:：，,、）)”]))\s*(?=[一二三四五六七八九十]{1,3}\s?[要是]|[（(]?[\d一二三四五六七八九十]{1,3}[)）、.．]|[①-⑳])")
+_WORD = re.compile(r"([一二三四五六七八九十]{1,3})\s?([要是])(?!否)")
+_CLAUSE = re.compile(r"[^，。；;,:：！？]+")
+_LONGEST_CLAUSE = 40
+_DEEPEST = 20
+
+
+@dataclass(slots=True)
+class _Item:
+    start: int
+    number: int
+    label: str
+    text: str
+    """What follows in its block, for the heading."""
+    breaks: bool
+    """A sentence ended just before."""
+
+
+@dataclass(slots=True)
+class _Run:
+    kind: str
+    items: list[_Item]
+    ends: list[int] = field(default_factory=list)
+
+
+def enumerate_inline(text: str, owner: Draft, only: Sequence[Block] | None = None) -> None:
+    """Hangs the runs found in the text that stands directly in `owner` below it."""
+    own = list(owner.own if only is None else only)
+    limit = min((c.start for c in owner.children), default=owner.end)
+    own = [b for b in own if b.start < limit and b.kind == "text"]
+    runs = _runs(text, own)
+    if not runs:
+        return
+    for run in runs:
+        _hang(text, own, owner, run)
+
+
+def _runs(text: str, own: Sequence[Block]) -> list[_Run]:
+    open_runs: list[_Run] = []
+    done: list[_Run] = []
+    for kind, item in _items(text, own):
+        if item.number == 1:
+            open_runs.append(_Run(kind, [item]))
+            done.extend(open_runs[:-_DEEPEST])
+            del open_runs[:-_DEEPEST]
+            continue
+        at = next((i for i in range(len(open_runs) - 1, -1, -1)
+                   if open_runs[i].kind == kind and open_runs[i].items[-1].number == item.number - 1), None)
+        if at is None:
+            continue
+        for inner in open_runs[at + 1 :]:
+            inner.ends.append(item.start)
+        done.extend(open_runs[at + 1 :])
+        del open_runs[at + 1 :]
+        open_runs[at].items.append(item)
+    kept = [r for r in done + open_runs if len(r.items) > 1]
+    return sorted(kept, key=lambda r: (r.items[0].start, -r.items[-1].start))
+
+
+def _items(text: str, own: Sequence[Block]) -> Iterator[tuple[str, _Item]]:
+    """Everything that looks like the beginning of an enumerated item, with its kind."""
+    for index, found in enumerate(own):
+        raw = text[found.start : found.end]
+        for point in _POINT.finditer(raw):
+            at = point.end()
+            before = raw[: point.start()][-1:]
+            if at == 0 and index == 0 and mark(raw):
+                continue
+            piece = raw[at : at + 80]
+            breaks = not before or before in "。；;！？:："
+            if word := _WORD.match(piece):
+                value = number(word[1])
+                if value:
+                    yield word[2], _Item(found.start + at, value, word[1] + word[2], piece[word.end() :], breaks)
+            elif breaks and (own_mark := mark(piece)) and own_mark.kind in ("一、", "（一）", "1.", "（1）", "1）", "①"):
+                yield own_mark.kind, _Item(found.start + at, own_mark.number, own_mark.label, piece[own_mark.end :], breaks)
+
+
+def _hang(text: str, own: Sequence[Block], owner: Draft, run: _Run) -> None:
+    home = next((d for d in _descend(owner) if d.start <= run.items[0].start < d.end and d is not owner and d.kind == "inline"), owner)
+    bound = min([*run.ends, home.end if home is not owner else own[-1].end])
+    for index, item in enumerate(run.items):
+        end = run.items[index + 1].start if index + 1 < len(run.items) else _last_end(text, own, run, bound)
+        while end > item.start and text[end - 1].isspace():
+            end -= 1
+        if item.start >= bound or end > bound:
+            break
+        home.adopt(Draft(item.start, end, item.label, _clause(item), "inline"))
+
+
+def _descend(owner: Draft) -> list[Draft]:
+    """Sections below, deepest first."""
+    return sorted(owner.walk(), key=lambda d: d.end - d.start)
+
+
+def _clause(item: _Item) -> str | None:
+    """The first clause of an item: its name, as "一要加强人员管理"."""
+    found = _CLAUSE.match(item.text.replace("\n", "").replace("\r", ""))
+    return found[0].strip() if found and len(found[0]) <= _LONGEST_CLAUSE else None
+
+
+def _last_end(text: str, own: Sequence[Block], run: _Run, bound: int) -> int:
+    """Where the last item ends: with its sentence when every other item is one sentence, else with its paragraph."""
+    last = run.items[-1].start
+    paragraph = min(next(b.end for b in own if b.start <= last < b.end), bound)
+    spans = [(a.start, b.start) for a, b in zip(run.items, run.items[1:], strict=False)]
+    counts = [sum(1 for _ in sentences(text[a:b].replace("\n", " ").replace("\r", " "))) for a, b in spans]
+    if max(counts) > 1:
+        return paragraph
+    first = next(sentences(text[last:paragraph].replace("\n", " ").replace("\r", " ")), None)
+    return last + first.end if first else paragraph

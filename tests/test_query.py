@@ -1,0 +1,65 @@
+"""Understanding questions: slots, forms, relative time, conversation."""
+
+import datetime as dt
+
+import pytest
+
+from rag.errors import QuestionError, UsageError
+from rag.query import understand
+from rag.scope import filtered
+
+TODAY = dt.date(2023, 1, 10)
+
+
+def ask(question: str, *history: str):  # noqa: ANN202
+    return understand(question, history, TODAY)
+
+
+@pytest.mark.parametrize(("question", "slots"), [
+    ("2012年国庆节放假几天？", {"years": (2012,), "festivals": ("国庆节",), "form": "number"}),
+    ("二〇一三年端午哪天上班", {"years": (2013,), "festivals": ("端午节",), "form": "when"}),
+    ("去年过年怎么值班", {"years": (2022,), "festivals": ("春节",)}),
+    ("蘭州市教育局的值班電話", {"places": ("兰州",), "offices": ("兰州市教育局",), "form": "phone"}),
+    ("兰民发[2021]239号是谁发的？", {"numbers": ("兰民发〔2021〕239号",), "form": "metadata", "years": ()}),
+    ("《农民专业合作社法》第三十三条的内容是什么？", {"titles": ("农民专业合作社法",), "labels": ((33, "条"),)}),
+    ("What are the duty requirements for the Dragon Boat Festival in 2025?",
+     {"language": "other", "festivals": ("端午节",), "years": (2025,)}),
+    ("第十一条和五一路的十一个项目", {"festivals": ()}),
+    ("五一放几天假", {"festivals": ("劳动节",)}),
+    ("陕西省西安市旅居史的人怎么办", {"places": ("西安",)}),
+    ("哪些文件提到值班？", {"form": "collection"}),
+    ("“四方责任”指哪四方？", {"form": "definition"}),
+])
+def test_slots(question: str, slots: dict) -> None:
+    query = ask(question)
+    assert {name: getattr(query, name) for name in slots} == slots
+
+
+def test_relative_year_says_what_was_assumed() -> None:
+    assert ask("今年春节怎么值班").interpreted().assumptions == ("“今年”按2023年理解",)
+
+
+@pytest.mark.parametrize(("question", "history", "standalone"), [
+    ("那兰州呢？", ["吉林省春节期间值班要求是什么？"], "兰州春节期间值班要求是什么？"),
+    ("吉林呢？", ["兰州市民政局2022年春节怎么值班？"], "吉林2022年春节怎么值班？"),
+    ("那2013年呢？", ["2012年国庆节放假几天？"], "2013年国庆节放假几天？"),
+    ("第二条具体怎么说？", ["《农民专业合作社法》第一条的内容"], "《农民专业合作社法》第二条具体怎么说？"),
+    ("国庆节放假几天？", ["兰州市民政局的值班电话是多少？"], "国庆节放假几天？"),
+])
+def test_follow_ups(question: str, history: list[str], standalone: str) -> None:
+    assert ask(question, *history).text == standalone
+
+
+@pytest.mark.parametrize("question", ["", "  \n", "？", "值", "!!!!", "长" * 2001, "长" * 100_000])
+def test_impossible_questions_are_refused_with_a_hint(question: str) -> None:
+    with pytest.raises(QuestionError) as caught:
+        ask(question)
+    assert caught.value.message and caught.value.hint
+
+
+def test_filters_narrow_and_unknown_ones_are_refused() -> None:
+    assert filtered(ask("值班要求"), {"year": "2022", "issuer": "民政局"}).years == (2022,)
+    with pytest.raises(UsageError, match="colour"):
+        filtered(ask("值班要求"), {"colour": "red"})
+    with pytest.raises(UsageError, match="年份"):
+        filtered(ask("值班要求"), {"year": "二二"})

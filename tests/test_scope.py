@@ -1,0 +1,54 @@
+"""Which documents a question's slots allow."""
+
+import datetime as dt
+
+import pytest
+
+from rag.places import compatible, find_places
+from rag.query import understand
+from rag.schema import Metadata
+from rag.scope import in_words, of_document, places_of, same_title, slots
+
+NOTICE = Metadata(
+    title="关于做好2023年元旦春节期间有关工作的通知", issuers=("兰州市民政局",), document_number="兰民发〔2022〕1号",
+    issued_on="2022-12-30", years=(2023,), festivals=("元旦", "春节"),
+)
+
+
+@pytest.mark.parametrize(("question", "verdicts"), [
+    ("兰州2023年春节怎么值班", {"年份": True, "节日": True, "地区": True}),
+    ("上海2022年端午怎么值班", {"年份": False, "节日": False, "地区": False}),
+    ("2022年印发的通知", {"年份": True}),
+    ("兰州市民政局怎么要求", {"单位": True}),
+    ("兰州市教育局怎么要求", {"单位": False}),
+    ("甘肃的通知怎么说", {"地区": True}),
+    ("兰民发[2022]1号讲什么", {"文号": True}),
+    ("兰民发〔2022〕2号讲什么", {"文号": False}),
+    ("《关于做好2023年元旦春节期间有关工作的通知》讲什么", {"标题": True}),
+    ("《2024年放假安排》讲什么", {"标题": False}),
+])
+def test_verdicts(question: str, verdicts: dict[str, bool]) -> None:
+    query = understand(question, today=dt.date(2023, 1, 1))
+    assert {s.name: of_document(s, query, NOTICE, places_of(NOTICE)) for s in slots(query)} == verdicts
+
+
+def test_a_document_that_does_not_say_is_neither() -> None:
+    query = understand("兰州2023年春节怎么值班")
+    assert [of_document(s, query, Metadata(), ()) for s in slots(query)] == [None, None, None]
+
+
+def test_a_passage_may_speak_of_what_its_document_is_not_about() -> None:
+    (place,) = slots(understand("西安旅居史的人怎么办"))
+    assert of_document(place, understand("西安旅居史的人怎么办"), NOTICE, places_of(NOTICE)) is False
+    assert in_words(place, "有陕西省西安市旅居史的来兰人员")
+
+
+def test_places() -> None:
+    assert find_places("兰州市民政局与陕西省西安市、怀柔区") == ["兰州", "陕西", "西安"]
+    assert find_places("长治市上党区卫生局") == ["长治", "上党区"]
+    assert find_places("北京时间八点，黄山路") == []
+    assert compatible("甘肃", ("兰州",)) and not compatible("兰州", ("甘肃",))
+
+
+def test_titles() -> None:
+    assert same_title("民法典", "中华人民共和国民法典") and not same_title("民法典", "中华人民共和国刑法")

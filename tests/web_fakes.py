@@ -1,0 +1,148 @@
+"""A small pipeline that computes, for tests of the service and the page: no index, no weights, no network.
+
+It reads a folder of text files, takes lines numbered 一、二、… as sections, ranks sentences by shared
+character bigrams, and answers with the best ones, each cited to its exact place.
+"""
+
+import hashlib
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rag.config import Settings
+from rag.errors import QuestionError
+from rag.schema import (
+    Answer,
+    Citation,
+    Claim,
+    Document,
+    Event,
+    Hit,
+    Interpreted,
+    Metadata,
+    Passage,
+    Retrieval,
+    Section,
+    Span,
+    Trace,
+)
+from rag.text import bigrams, readable, sentences
+
+EXAMPLE = "春节期间值班要求是什么？"
+_PART = re.compile(r"^[ 　]*([一二三四五六七八九十]+、)([^。\n]*)", re.M)
+_NUMBER = re.compile(r"^\S{2,8}〔\d{4}〕\d+号", re.M)
+_TITLE = re.compile(r"^\s*(\S.{0,40}?关于.{0,40}?的通知)", re.M)
+_DATE = re.compile(r"(\d{4})年(\d{1,2})月(\d{1,2})日\s*$", re.M)
+
+
+def read(path: Path, source: str) -> Document:
+    """One file as a Document."""
+    raw = path.read_bytes()
+    text = raw.decode("utf-8")
+    starts = [(m.start(1), readable(m.group(1) + m.group(2))) for m in _PART.finditer(text)]
+    ends = [start for start, _ in starts[1:]] + [len(text)] * bool(starts)
+    sections = tuple(Section((h,), h[:2], 1, s, e) for (s, h), e in zip(starts, ends, strict=True))
+    title, number, date = _TITLE.search(text), _NUMBER.search(text), _DATE.search(text)
+    meta = Metadata(
+        title=title.group(1) if title else None, document_number=number.group() if number else None,
+        issued_on="{:0>4}-{:0>2}-{:0>2}".format(*date.groups()) if date else None,
+    )
+    digest = hashlib.sha256(raw).hexdigest()
+    return Document(digest[:16], source, digest, text, meta, sections)
+
+
+@dataclass
+class WebPipeline:
+    """The interface of `rag.pipeline.Pipeline` over a folder."""
+
+    settings: Settings
+    folder: Path
+    delay: float = 0.0
+    """Seconds between two events of a stream, so that tests can see and stop an answer that grows."""
+    failing: Exception | None = None
+    """Raised by every question."""
+    generation: str = "fake-1"
+    _documents: dict[str, Document] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = [read(path, f"{self.folder.name}/{path.name}") for path in sorted(self.folder.glob("*.txt"))]
+        self._documents = {document.id: document for document in found}
+
+    def documents(self) -> Sequence[Document]:
+        return tuple(self._documents.values())
+
+    def document(self, id: str) -> Document:
+        return self._documents[id]
+
+    def examples(self) -> Sequence[str]:
+        return (EXAMPLE, "值班室电话是多少？", "消防安全大检查什么时候做？")
+
+    def search(self, query: str, k: int = 10, filters: Mapping[str, str] | None = None) -> Retrieval:
+        self._check(query)
+        asked = set(bigrams(query))
+        found: list[tuple[float, Document, Span, str]] = []
+        for document in self._documents.values():
+            for span in sentences(document.text):
+                shared = len(asked & set(bigrams(document.text[span.start : span.end]))) / max(1, len(asked))
+                if shared and (not filters or "issuer" not in filters or filters["issuer"] in document.text):
+                    found.append((shared, document, span, readable(document.text[span.start : span.end])))
+        found.sort(key=lambda f: (-f[0], f[1].source, f[2].start))
+        hits = [
+            Hit(row, Passage(d.id, -1, self._path(d, s), s.start, s.end, text), d, score, (Trace("bigrams", row + 1, score),))
+            for row, (score, d, s, text) in enumerate(found[:k])
+        ]
+        return Retrieval(query, tuple(hits), {"bigrams": 0.0})
+
+    def ask(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None) -> Answer:
+        *_, last = self.stream(question, history, filters)
+        return last.answer
+
+    def stream(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None) -> Iterator[Event]:
+        self._check(question)
+        yield from self._waited(Event("status", "理解问题"))
+        hits = [hit for hit in self.search(question, 6, filters).hits if hit.score >= 0.3]
+        yield from self._waited(Event("status", f"检索到 {len(hits)} 段"))
+        answer = self._answer(question, history, filters or {}, hits)
+        yield from self._waited(Event("status", f"核对 {len(answer.citations)} 处引文"))
+        for line in answer.answer.splitlines(keepends=True):
+            yield from self._waited(Event("delta", line))
+        yield Event("answer", answer=answer)
+
+    def _waited(self, event: Event) -> Iterator[Event]:
+        yield event
+        time.sleep(self.delay)
+
+    def _check(self, question: str) -> None:
+        if self.failing:
+            raise self.failing
+        if len(question.strip()) < 2:
+            raise QuestionError("问题太短，看不出想问什么。", "请写成一句完整的话。")
+        if len(question) > self.settings.max_question:
+            raise QuestionError(f"问题太长（{len(question)} 字）。", "请把问题缩短到一两句话。")
+
+    def _path(self, document: Document, span: Span) -> tuple[str, ...]:
+        return next((s.path for s in document.sections if s.start <= span.start and span.end <= s.end), ())
+
+    def _answer(self, question: str, history: Sequence[str], filters: Mapping[str, str], hits: Sequence[Hit]) -> Answer:
+        citations = tuple(
+            Citation(n, h.document.id, h.document.source, h.document.meta.title, None, h.document.meta.document_number,
+                     h.document.meta.issued_on, h.passage.section_path, h.passage.text, h.passage.start, h.passage.end, None, h.score)
+            for n, h in enumerate(hits, 1)
+        )
+        def safe(text: str) -> str:
+            return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", text)
+
+        blocks: dict[str, list[str]] = {}
+        for c in citations:
+            blocks.setdefault(f"**{safe(c.title or c.document_number or c.source)}**", []).append(f"- {safe(c.quote)}[{c.id}]")
+        text = "\n\n".join("\n".join([head, *lines]) for head, lines in blocks.items())
+        if citations:
+            text = f"**要点：** {safe(citations[0].quote[:30])}……[1]\n\n{text}"
+        return Answer(
+            question, "answered" if citations else "no_evidence", text or "没有找到依据：现有文件没有写到所问的内容。",
+            tuple(Claim(c.quote, (c.id,)) for c in citations), citations, 0.9 if citations else 0.1, "extractive", self.generation,
+            Interpreted(question, dict(filters), tuple(f"接着“{h}”来问" for h in history[-1:])), {"total": 12.5},
+            None if citations else "现有文件没有写到所问的内容。",
+        )

@@ -1,0 +1,1 @@
+"""The pages: a Gradio application in Chinese, mounted at the root of the service."""

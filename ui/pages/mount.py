@@ -1,0 +1,109 @@
+"""Puts the pages into the service: Gradio at the root behind a list of allowed routes, and our own fragments."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated
+
+import gradio as gr
+from fastapi import APIRouter, FastAPI, Query
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse
+from starlette.routing import Match, Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rag.schema import Span
+from ui.api import problems
+from ui.api.rest import load
+from ui.api.service import Service
+from ui.pages import documents
+from ui.pages.page import build, theme
+
+STATIC = Path(__file__).parent.parent / "static"
+
+# What the page itself asks for, and what gradio_client needs to ask. Uploads, file serving, proxying and
+# all else that Gradio offers stays closed: most of its advisories were there.
+_ALLOWED = re.compile(
+    r"/?|/config/?|/theme\.css|/manifest\.json|/favicon\.ico|/robots\.txt|/pwa_icon(/\d+)?|/(assets|static|svelte)/.+"
+    r"|/gradio_api/(info|app_id|startup-events|heartbeat/\w+|queue/(join|data)|call/(v2/)?ask(/\w+)?|cancel|reset)/?"
+)
+
+
+class PageMount(Mount):
+    """Gradio, as far as its routes are allowed; everything else falls through to a plain 404 or 405."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """No match for routes that are not on the list."""
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        return super().matches(scope) if _ALLOWED.fullmatch(path) else (Match.NONE, {})
+
+
+def mount_pages(app: FastAPI, service: Service) -> None:
+    """Adds the pages to the service."""
+    app.include_router(_fragments(service))
+    app.mount("/page", StaticFiles(directory=STATIC), name="page")
+    gr.mount_gradio_app(
+        app, build(service), path="/", theme=theme(), head=_head(), favicon_path=str(STATIC / "icon.png"), footer_links=[],
+        show_error=False, ssr_mode=False, run_history=False, enable_monitoring=False,
+    )
+    inner = app.router.routes.pop().app
+    problems.install(inner)
+    app.router.routes.append(PageMount("/", app=_Localised(inner)))
+
+
+def _head() -> str:
+    """Our style sheet and script, named with their digest so that a new version is never mixed with an old one."""
+    def versioned(name: str) -> str:
+        return f"./page/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+
+    return f'<link rel="stylesheet" href="{versioned("page.css")}"><script defer src="{versioned("page.js")}"></script>'
+
+
+def _fragments(service: Service) -> APIRouter:
+    """Pieces of markup that the script puts into the documents view."""
+    api = APIRouter(prefix="/page", include_in_schema=False, default_response_class=HTMLResponse)
+
+    @api.get("/documents")
+    async def listing() -> HTMLResponse:
+        return HTMLResponse(documents.listing(await run_in_threadpool(service.pipeline.documents)))
+
+    @api.get("/documents/{id}")
+    async def whole(id: str, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int, Query(ge=0)] = 0) -> HTMLResponse:
+        document = await load(service, id)
+        quote = Span(start, end) if start < end else None
+        return HTMLResponse(await run_in_threadpool(documents.whole, document, quote))
+
+    return api
+
+
+class _Localised:
+    """Gradio's page says it is English and carries link previews that name foreign hosts: both are put right on the way out."""
+
+    _FOREIGN = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>')
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Rewrites the page's HTML; everything else passes untouched."""
+        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) not in ("", "/"):
+            return await self.app(scope, receive, send)
+        head: Message | None = None
+        body = b""
+
+        async def rewritten(message: Message) -> None:
+            nonlocal head, body
+            if message["type"] == "http.response.start":
+                head = message
+                return
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                page = self._FOREIGN.sub(b"", body.replace(b'lang="en"', b'lang="zh-CN"', 1))
+                kept = [(k, v) for k, v in head["headers"] if k != b"content-length"]
+                length = [] if scope["method"] == "HEAD" else [(b"content-length", str(len(page)).encode())]
+                await send({**head, "headers": kept + length})
+                await send({"type": "http.response.body", "body": page})
+
+        plain = [(k, v) for k, v in scope["headers"] if k != b"accept-encoding"]
+        await self.app({**scope, "headers": plain}, receive, rewritten)
