@@ -181,7 +181,9 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _make(arguments: argparse.Namespace, open_asker: OpenAsker) -> int:
-    items = load_set(find_set(arguments.set)).items
+    path = find_set(arguments.set)
+    asker = open_asker(arguments) if arguments.kind == "near-misses" else None
+    items = load_set(path, asker and asker.text_of).items
     match arguments.kind:
         case "traditional":
             made = generators.traditional(items)
@@ -190,7 +192,7 @@ def _make(arguments: argparse.Namespace, open_asker: OpenAsker) -> int:
         case "follow-ups":
             made = generators.follow_ups(items)
         case _:
-            made = generators.near_misses(items, _presence(items, open_asker(arguments)), arguments.seed)
+            made = generators.near_misses(items, _presence(items, asker), arguments.seed)
     said = _saved(tuple(made), arguments.out)
     if arguments.json:
         _print_json(said)

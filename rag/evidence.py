@@ -1,6 +1,6 @@
 """From passages to evidence: which sentences of the hits speak to the question."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from rag.citations import original_span
 from rag.query import Query
 from rag.retrieval import Found, Retriever
-from rag.schema import Evidence, Hit, Span
+from rag.schema import Document, Evidence, Hit, Span
 from rag.text import clauses, compact, readable, sentences
 
 LEANING = ("对此", "上述", "其中", "此外", "同时", "据此", "为此", "以上", "前款", "该", "其", "这", "但", "并", "否则", "逾期")
@@ -76,7 +76,7 @@ def _wants_all(query: Query) -> bool:
 def _heading_asks(found: Found, retriever: Retriever, hit: Hit, limits: Limits) -> bool:
     """Whether the heading of the passage's section says what is asked."""
     path = hit.passage.section_path
-    return bool(path) and retriever.share(found, hit, path[-1]) >= limits.heading_share
+    return bool(path) and retriever.share(found, hit.document.id, path[-1]) >= limits.heading_share
 
 
 def _is_heading(hit: Hit, sentence: str) -> bool:
@@ -92,12 +92,19 @@ def _runs(keep: np.ndarray) -> list[tuple[int, int]]:
 
 def _evidence(found: Found, retriever: Retriever, hit: Hit, span: Span, worth: float) -> Evidence:
     where = original_span(hit.document, hit.passage, span)
-    text = readable(hit.document.text[where.start : where.end])
-    point = _point(clauses(text), lambda run: retriever.share(found, hit, run))
-    return Evidence(hit.document, hit.passage, where, text, point, round(hit.score + worth, 4))
+    return quoted(found, retriever, hit.document, where, hit.passage.section_path, hit.score + worth)
 
 
-def _point(parts: Sequence[str], share) -> str:
+def quoted(
+    found: Found, retriever: Retriever, document: Document, span: Span, path: tuple[str, ...], score: float
+) -> Evidence:
+    """The evidence of a span of the document, joined for reading and with its point."""
+    text = readable(document.text[span.start : span.end].strip())
+    point = _point(clauses(text), lambda run: retriever.share(found, document.id, run))
+    return Evidence(document, path, span, text, point, round(score, 4))
+
+
+def _point(parts: Sequence[str], share: Callable[[str], float]) -> str:
     """The run of whole clauses, at most LONGEST_POINT characters, that says most of what is asked in fewest words."""
     best, most = parts[0] if parts else "", -1.0
     for start in range(len(parts)):

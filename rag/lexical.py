@@ -169,8 +169,8 @@ def _links_to(folder: Path) -> Iterator[Path]:
     is never written to, nor need it be writable."""
     links = Path(tempfile.mkdtemp(prefix="wenju-"))
     try:
-        for file in folder.iterdir():
-            (links / file.name).symlink_to(file.resolve())
+        for file in folder.resolve().iterdir():
+            (links / file.name).symlink_to(file)
         yield links
     finally:
         # tantivy watches the folder from a thread that may put its lock file back; under another name it finds nothing

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rag import gate, scope
+from rag import scope
+from rag.answering import select
 from rag.citations import cite, problems
 from rag.config import Settings
-from rag.evidence import gather
 from rag.generators import extractive
 from rag.generators.extractive import escaped
 from rag.index import Index, Progress, Report, refresh
@@ -18,6 +18,7 @@ from rag.protocols import Embedder
 from rag.query import Query, understand
 from rag.retrieval import Found, Retriever
 from rag.schema import Answer, Citation, Claim, Document, Draft, Event, Evidence, Hit, Retrieval, Statement
+from rag.spelling import mended
 
 
 class Pipeline:
@@ -58,8 +59,8 @@ class Pipeline:
         """The same answer step by step: what is being done, the text, the answer."""
         began = time.perf_counter()
         yield Event("status", "理解问题")
-        query = self._understood(question, history, filters)
-        found = self.retriever.retrieve(query)
+        found = self.retrieved(question, history, filters)
+        query = found.query
         yield Event("status", f"检索到 {len(found.hits)} 段")
         answer = self._answer(question, query, found)
         yield Event("status", f"核对 {len(answer.citations)} 处引文")
@@ -70,13 +71,25 @@ class Pipeline:
 
     def search(self, query: str, k: int = 10, filters: Mapping[str, str] | None = None) -> Retrieval:
         """The k best passages with the trace of every stage; nothing is refused."""
-        found = self.retriever.retrieve(self._understood(query, (), filters), k)
+        found = self.retrieved(query, (), filters, k)
         return Retrieval(query, (found.hits + found.leads)[:k], found.timings_ms)
 
-    def _understood(self, question: str, history: Sequence[str], filters: Mapping[str, str] | None) -> Query:
+    def retrieved(
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, k: int = 10
+    ) -> Found:
+        """All that searching finds, with features and leads: for explaining and for fitting."""
+        query = scope.filtered(self._understood(question, history), filters or {})
+        return self.retriever.retrieve(query, k)
+
+    def _understood(self, question: str, history: Sequence[str]) -> Query:
         today = dt.date.fromisoformat(self.settings.today) if self.settings.today else dt.date.today()
-        query = understand(question, history, today, self.settings.max_question)
-        return scope.filtered(query, filters or {})
+        longest = self.settings.max_question
+        query = understand(question, history, today, longest)
+        text, changes = mended(query.text, lambda pair: self.index.lexical.document_frequency("bigrams", pair))
+        if not changes:
+            return query
+        notes = tuple(f"“{before}”按“{after}”理解" for before, after in changes)
+        return replace(understand(text, (), today, longest), assumptions=query.assumptions + notes)
 
     # ------------------------------------------------------------ documents
 
@@ -87,6 +100,18 @@ class Pipeline:
     def document(self, id: str) -> Document:
         """One document, whole. Raises KeyError."""
         return self.index.document(id)
+
+    def examples(self, most: int = 4) -> Sequence[str]:
+        """Questions that the documents answer, made of their headings; the newest documents first, one each."""
+        entries = sorted(self.index.metas.values(), key=lambda e: (e.meta.issued_on or "", e.source), reverse=True)
+        out: list[str] = []
+        for entry in entries[: 10 * most]:
+            headings = (_heading(s.path[-1], s.label) for s in self.index.document(entry.id).sections if s.kind == "part")
+            topic = next((h for h in headings if 6 <= len(h) <= 18 and h.isalnum()), None)
+            if topic and len(out) < most:
+                who = f"{entry.meta.issuers[0]}" if entry.meta.issuers and len(entry.meta.issuers[0]) <= 12 else ""
+                out.append(f"{who}{'关于' if who else ''}{topic}有哪些要求？")
+        return out
 
     def text_of(self, source: str) -> str:
         """The text that offsets into `source` refer to. Raises KeyError."""
@@ -104,14 +129,14 @@ class Pipeline:
     # ------------------------------------------------------------ composition
 
     def _answer(self, question: str, query: Query, found: Found) -> Answer:
-        confidence = gate.confidence(query, found.features)
-        if confidence < self.settings.min_confidence or found.unmet:
-            return self._refusal(question, query, found, confidence)
-        evidence = gather(found, self.retriever)
-        answer = self._assembled(question, query, extractive.compose(query, evidence), evidence, confidence)
+        chosen = select(found, self.retriever, self.settings.min_confidence)
+        if not chosen.evidence:
+            return self._refusal(question, query, found, chosen.confidence, chosen.reason)
+        draft = extractive.compose(query, chosen.evidence, chosen.counted, chosen.remark)
+        answer = self._assembled(question, query, draft, chosen.evidence, chosen.confidence)
         wrong = problems(answer, self._text_by_id)
         if wrong:  # withheld rather than shown wrong; the tests see to it that this does not happen
-            return self._refusal(question, query, found, confidence, "核对引文时发现问题：" + "；".join(wrong))
+            return self._refusal(question, query, found, chosen.confidence, "核对引文时发现问题：" + "；".join(wrong))
         return answer
 
     def _text_by_id(self, id: str) -> str | None:
@@ -146,10 +171,9 @@ class Pipeline:
         )
 
     def _citation(self, number: int, item: Evidence) -> Citation:
-        return cite(number, item.document, item.span, item.passage.section_path, item.score)
+        return cite(number, item.document, item.span, item.section_path, item.score)
 
-    def _refusal(self, question: str, query: Query, found: Found, confidence: float, reason: str = "") -> Answer:
-        reason = reason or self._reason(found)
+    def _refusal(self, question: str, query: Query, found: Found, confidence: float, reason: str) -> Answer:
         leads = _leads(found.hits + found.leads)
         near = f"最接近的是{'、'.join(leads)}，但没有直接说明所问的事。" if leads else ""
         return Answer(
@@ -158,19 +182,16 @@ class Pipeline:
             interpreted=query.interpreted(), timings_ms={}, reason=reason,
         )
 
-    def _reason(self, found: Found) -> str:
-        if found.unmet:
-            return "现有文件中没有" + "、".join(f"{s.name}为“{s.value}”" for s in found.unmet) + "的内容。"
-        if not found.hits and found.leads:
-            return "现有文件讲的是别的年份、地区或单位。"
-        return "现有文件没有写到所问的内容。"
-
 
 def _leads(hits: Sequence[Hit]) -> list[str]:
     names: dict[str, None] = {}
     for hit in hits:
         names[f"《{escaped(hit.document.name)}》"] = None
     return list(names)[:3]
+
+
+def _heading(text: str, label: str) -> str:
+    return text.removeprefix(label).strip(" ：:。.、")
 
 
 def build_index(

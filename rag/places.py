@@ -57,6 +57,7 @@ for _line in _PROVINCES.split():
     if _line:
         WITHIN[_line] = _short
 
+_TAIL = re.compile(r"(?:省|市|州|盟|自治州|地区)?")
 _COUNTY = re.compile(r"[\u4e00-\u9fff]{2,4}?(?:区|县|旗)")
 _NOT_COUNTY = re.compile(
     r"(?:各|该|本|全|我|省|市|州|盟|直|和|与|及|在|对|从|到|的|是|有|个|等|[一二三四五六七八九十两几]|"
@@ -75,14 +76,11 @@ def _finder() -> re.Pattern[str]:
 def find_places(text: str) -> list[str]:
     """Places named in `text`, in order, each once: short names of provinces and cities, counties as written."""
     found: dict[str, None] = {}
-    covered: list[tuple[int, int]] = []
     for match in _finder().finditer(text):
-        if not text.startswith(_AFTER_NOT, match.end()):
-            found[match.group()] = None
-            covered.append(match.span())
-    for start, end in covered:
-        tail = re.match(r"(?:省|市|州|盟|自治州|地区)?", text[end:])
-        county = _COUNTY.match(text, end + tail.end())
+        if text.startswith(_AFTER_NOT, match.end()):
+            continue
+        found[match.group()] = None
+        county = _COUNTY.match(text, _TAIL.match(text, match.end()).end())
         if county and not _NOT_COUNTY.search(county.group()):
             found[county.group()] = None
     return list(found)

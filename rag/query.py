@@ -55,7 +55,7 @@ _TITLE = re.compile(r"《([^《》]{2,80})》")
 NUMBER_OF = re.compile(rf"[{HAN}]{{1,12}}[〔\[［(（【](\d{{4}})[〕\]］)）】]\s*(?:第\s*)?\d{{1,5}}\s*号")
 _LABEL = re.compile(rf"第\s*([{NUMERAL}\d]{{1,7}})\s*(编|章|节|条|款|项|部分|点|个方面)")
 _OFFICE = re.compile(r"(?:人民政府办公厅|人民政府办公室|市委办公厅|省委办公厅|委员会|办公厅|办公室|人民政府|检察院|法院|集团|医院|"
-                     r"大学|公司|学校|总工会|团委|妇联|民政局|[\u4e00-\u9fff]{2,8}?(?:局|厅|委|部|署))")
+                     r"大学|公司|学校|总工会|团委|妇联|[^\W\d_和与及在的对从到向把让是有中上]{2,8}?(?:委员会|局|厅|委(?!员|托|派)|部(?!门|分|署|队)|署))")
 _ISSUED = re.compile(r"印发|发布|发的|发出|发文|出台|下发|成文|签发|落款|issued|published", re.I)
 
 _FORMS: tuple[tuple[Form, re.Pattern[str]], ...] = tuple((form, re.compile(rule, re.I)) for form, rule in (

@@ -57,7 +57,7 @@ class Retriever:
         self._places = {id: scope.places_of(entry.meta) for id, entry in index.metas.items()}
         self._order = list(index.metas)
         self._normal = lru_cache(maxsize=20_000)(self._normalised)
-        self._whole = lru_cache(maxsize=256)(self._whole_text)
+        self._whole = lru_cache(maxsize=2_000)(self._whole_text)
 
     def retrieve(self, query: Query, k: int = 10) -> Found:
         """The k best passages for the question."""
@@ -105,12 +105,16 @@ class Retriever:
             documents = {self._order[r]: float(s) / most for r, s in zip(found, scores, strict=True)}
         return rankings, documents
 
+    def admitted_documents(self, query: Query) -> list[str]:
+        """Ids of the documents that the question's slots are true of, in order; none when there are no slots."""
+        slots = list(scope.slots(query))
+        return [id for id in self._order if slots and all(scope.grouped(slots, self._verdicts(id, query, slots)))]
+
     def _allowed(self, query: Query, slots: list[Slot]) -> np.ndarray | None:
         """Rows of the documents that no slot excludes; None when the slots exclude nothing."""
         if not slots:
             return None
-        verdicts = {id: self._verdicts(id, query, slots) for id in self._order}
-        kept = [id for id, verdict in verdicts.items() if False not in verdict]
+        kept = [id for id in self._order if False not in scope.grouped(slots, self._verdicts(id, query, slots))]
         return None if len(kept) == len(self._order) else self.index.rows_of(kept)
 
     def _verdicts(self, id: str, query: Query, slots: Sequence[Slot]) -> list[bool | None]:
@@ -191,8 +195,15 @@ class Retriever:
 
     def _admits(self, query: Query, slots: list[Slot], row: int) -> bool:
         verdicts = self._verdicts(self.index.passage(row).document_id, query, slots)
-        return all(v or scope.in_words(slot, self._normal(row)) or (v is None and slot.name not in _MUST_BE_SAID)
-                   for v, slot in zip(verdicts, slots, strict=True))
+        text = self._normal(row)
+        return all(scope.grouped(slots, [
+            bool(v or scope.in_words(slot, text) or (v is None and self._may_be(slot, row)))
+            for v, slot in zip(verdicts, slots, strict=True)
+        ]))
+
+    def _may_be(self, slot: Slot, row: int) -> bool:
+        """Whether a document that does not say it is of the slot may be: of a place, or if its text speaks of the slot."""
+        return slot.name == "地区" or scope.in_words(slot, self._whole(self.index.passage(row).document_id))
 
     def _anyone_meets(self, slot: Slot, query: Query, rows: np.ndarray) -> bool:
         return any(self._admits(query, [slot], int(r)) for r in rows)
@@ -223,13 +234,13 @@ class Retriever:
         for start, end in self._met(hit.document.id, found.query, list(scope.slots(found.query))):
             token_weights[(found.encoded.spans[:, 0] < end) & (found.encoded.spans[:, 1] > start)] *= _MET_SHARE
         late = late_interaction(best_matches(found.encoded.tokens, parts), token_weights)
-        return late + 0.5 * np.array([self.share(found, hit, hit.passage.text[s.start : s.end]) for s in spans])
+        return late + 0.5 * np.array([self.share(found, hit.document.id, hit.passage.text[s.start : s.end]) for s in spans])
 
-    def share(self, found: "Found", hit: Hit, text: str) -> float:
+    def share(self, found: "Found", document_id: str, text: str) -> float:
         """Weighted share in [0, 1] of the question's bigrams, those of met slots counting little, that `text` has."""
         weighed = found.emphasis
         pair_weights = weighed.weights.copy()
-        for start, end in self._met(hit.document.id, found.query, list(scope.slots(found.query))):
+        for start, end in self._met(document_id, found.query, list(scope.slots(found.query))):
             pair_weights[[start <= a and b <= end for a, b in weighed.places]] *= _MET_SHARE
         total = pair_weights.sum()
         return float(pair_weights[self._has(weighed, (), normalise(text))].sum() / total) if total else 0.0
@@ -237,10 +248,6 @@ class Retriever:
 
 _MET_SHARE = 0.1
 """What is left of the weight of a slot's words inside a document that the slot is true of."""
-_MUST_BE_SAID = frozenset({"文号", "标题", "节日"})
-"""Slots for which a document that says nothing is not enough."""
-
-
 def _joined(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Two rankings by the same score as one."""
     rows, at = np.unique(np.concatenate([first[0], second[0]]), return_index=True)

@@ -130,14 +130,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A stretch of whole sentences of a passage that speaks to the question.
+    """A stretch of whole sentences of a document that speaks to the question.
 
     span: in the document's text. text: the same, joined for reading. point: the run of its clauses that says most
     of what is asked. score: how well it meets the question; only its order means something.
     """
 
     document: Document
-    passage: Passage
+    section_path: tuple[str, ...]
     span: Span
     text: str
     point: str

@@ -6,7 +6,7 @@ or None (it does not say). A passage may still speak of a slot its document is n
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.errors import UsageError
@@ -22,10 +22,18 @@ _LAW = re.compile(r"^(中华人民共和国|关于)")
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One thing the question fixes. `name` is its kind, `value` what was asked, both as shown to people."""
+    """One thing the question fixes. `name` is its kind, `value` what was asked, both as shown to people.
+
+    Slots of one `group` are alternatives: a question about 吉林 and 兰州 is answered by documents of either.
+    """
 
     name: str
     value: str
+
+    @property
+    def group(self) -> str:
+        """Offices and places both say who speaks."""
+        return "单位" if self.name == "地区" else self.name
 
 
 def slots(query: Query) -> Iterator[Slot]:
@@ -35,8 +43,15 @@ def slots(query: Query) -> Iterator[Slot]:
     yield from (Slot("单位", o) for o in query.offices)
     yield from (Slot("年份", f"{y}年") for y in query.years)
     yield from (Slot("节日", f) for f in query.festivals)
-    if not query.offices:
-        yield from (Slot("地区", p) for p in query.places)
+    yield from (Slot("地区", p) for p in query.places if not any(p in office for office in query.offices))
+
+
+def grouped(slots: Sequence[Slot], verdicts: Sequence[bool | None]) -> list[bool | None]:
+    """One verdict for each group: True if any is, False if all are, else None."""
+    groups: dict[str, list[bool | None]] = {}
+    for slot, verdict in zip(slots, verdicts, strict=True):
+        groups.setdefault(slot.group, []).append(verdict)
+    return [True if True in g else False if set(g) == {False} else None for g in groups.values()]
 
 
 def mentions(slot: Slot, text: str) -> list[tuple[int, int]]:
@@ -85,9 +100,9 @@ def in_words(slot: Slot, text: str) -> bool:
 
 
 def places_of(meta: Metadata) -> tuple[str, ...]:
-    """The places a document is of: its issuers' and addressees', else its title's."""
-    named = find_places(" ".join((*meta.issuers, *meta.addressees))) or find_places(meta.title or "")
-    return tuple(dict.fromkeys((*named, *find_places(meta.title or ""))))
+    """The places a document is of: those of its issuers, addressees and title, else those its text begins with."""
+    named = find_places("\n".join((*meta.issuers, *meta.addressees, meta.title or "")))
+    return tuple(named or find_places("\n".join(meta.places)))
 
 
 def same_title(asked: str, title: str) -> bool:
@@ -126,21 +141,28 @@ def _year(year: int, query: Query, meta: Metadata) -> bool | None:
     return year in issued if issued else None
 
 
+_FILTERS = {"year": "years", "festival": "festivals", "place": "places", "issuer": "offices",
+            "document_number": "numbers", "title": "titles"}
+
+
 def filtered(query: Query, filters: Mapping[str, str]) -> Query:
     """The question narrowed by filters a person set: year, festival, place, issuer, document_number, title.
 
+    An empty value lifts what the question itself was understood to fix.
     Raises UsageError for an unknown filter or a year that is not a number.
     """
     changes: dict[str, tuple] = {}
     for name, value in filters.items():
+        field = _FILTERS.get(name)
         match name:
+            case _ if field and not value.strip():
+                changes[field] = ()
             case "year":
                 if not re.fullmatch(r"\d{4}", value.strip()):
                     raise UsageError(f"年份“{value}”不对。", "请写四位数字，例如 year=2023。")
                 changes["years"] = (int(value),)
-            case "festival" | "place" | "issuer" | "document_number" | "title":
-                field = {"issuer": "offices", "document_number": "numbers"}.get(name, name + "s")
+            case _ if field:
                 changes[field] = (value.strip(),)
             case _:
-                raise UsageError(f"不认识的筛选条件“{name}”。", "可用：year、festival、place、issuer、document_number、title。")
+                raise UsageError(f"不认识的筛选条件“{name}”。", f"可用：{'、'.join(_FILTERS)}。")
     return replace(query, **changes) if changes else query

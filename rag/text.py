@@ -19,6 +19,7 @@ HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff〇"
 _SPACE = re.compile(r"\s+")
 _ASCII_WORD = re.compile(r"[A-Za-z0-9.,%&'\"()$/:;!?+-]")
 _TOKEN = re.compile(rf"[{HAN}]+|[a-z]+|\d+(?:[.:]\d+)*")
+HAN_CHARACTER = re.compile(rf"[{HAN}]")
 _HAN_RUN = re.compile(rf"[{HAN}]+")
 
 
@@ -62,6 +63,7 @@ _OPEN, _CLOSE = "“‘「『《〈（(【〔［[<", "”’」』》〉）)】�
 _PAIR = dict(zip(_OPEN, _CLOSE, strict=True))
 _ENDS = "。！？!?"
 _LONGEST_PAIR = 300
+_DEEPEST_PAIR = 32
 _LATIN_END = re.compile(r"\.(?=\s+[A-Z\"“])")
 
 
@@ -73,7 +75,7 @@ def _inside_pairs(text: str) -> bytearray:
         if char in _PAIR:
             stack.append(at)
         elif char in _CLOSE:
-            for depth in range(len(stack) - 1, -1, -1):
+            for depth in range(len(stack) - 1, max(len(stack) - _DEEPEST_PAIR, 0) - 1, -1):
                 if _PAIR[text[stack[depth]]] == char:
                     begin = stack[depth]
                     del stack[depth:]
@@ -136,6 +138,22 @@ def _jieba():
     tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
     tokenizer.initialized = True
     return tokenizer
+
+
+def segments(text: str) -> list[str]:
+    """jieba's words of the text as it is, punctuation and all: joined they give the text again."""
+    return _jieba().lcut(text, HMM=False)
+
+
+def known_word(word: str) -> bool:
+    """Whether jieba's dictionary has the word."""
+    return bool(_jieba().FREQ.get(word))
+
+
+@cache
+def frequent_characters() -> tuple[str, ...]:
+    """Single Chinese characters of jieba's dictionary that are not rare."""
+    return tuple(c for c, n in _jieba().FREQ.items() if len(c) == 1 and n >= 20 and HAN_CHARACTER.match(c))
 
 
 def words(text: str) -> list[str]:

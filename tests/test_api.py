@@ -34,7 +34,7 @@ def running(app) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -351,3 +351,11 @@ def test_streamed_chat_completion_says_the_same(client: httpx.Client) -> None:
 
 def test_models_lists_wenju(client: httpx.Client) -> None:
     assert [m["id"] for m in client.get("/v1/models").json()["data"]] == ["wenju"]
+
+
+def test_gradio_client_asks(client: httpx.Client, fake: WebPipeline) -> None:
+    from gradio_client import Client
+
+    answer = fake.ask(EXAMPLE)
+    said = Client(str(client.base_url), verbose=False).predict(EXAMPLE, api_name="/ask")
+    assert said.startswith(answer.answer) and all(citation.quote in said for citation in answer.citations)

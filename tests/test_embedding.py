@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import BruteStore, HashEmbedder
 
 from rag.config import DEFAULT_EMBEDDER, Settings
 from rag.embedding import SentenceEmbedder, _batches
@@ -378,8 +379,6 @@ def test_importing_the_embedder_imports_no_heavy_library():
 # ---------------------------------------------------------------- the fakes
 
 def test_the_hash_embedder_keeps_the_agreement():
-    from tests.fakes import HashEmbedder
-
     fake = HashEmbedder()
     one, two, other = fake.embed_passages(["春节 值班\n要求", "春节值班安排", "预算执行情况"], ["", "通知", ""])
     assert [("春节 值班\n要求")[a:b] for a, b in one.spans.tolist()] == ["春节", "节 值", "值班", "班\n要", "要求"]
@@ -392,8 +391,6 @@ def test_the_hash_embedder_keeps_the_agreement():
 
 
 def test_the_brute_store_ranks_by_inner_product_then_row():
-    from tests.fakes import BruteStore
-
     store = BruteStore(np.array([[1, 0], [0, 1], [1, 0], [0.6, 0.8]], np.float32))
     rows, scores = store.search(np.array([1, 0], np.float32), 3)
     assert rows.tolist() == [0, 2, 3]

@@ -83,6 +83,8 @@ def test_make(questions, capsys):
         assert wenju("make", kind, questions, f"out/{kind}.jsonl", "--json") == 0
         said = json.loads(capsys.readouterr().out)
         assert said["questions"] == len(Path(said["set"]).read_text().splitlines()) > 0
+    with pytest.raises(UsageError, match="索引里没有文件"):
+        wenju("make", "near-misses", questions, "out/none.jsonl", texts={})
     with pytest.raises(UsageError, match="没有得到任何题目"):
         wenju("make", "follow-ups", questions, "out/none.jsonl")
 

@@ -11,7 +11,7 @@ from rag.scope import filtered
 TODAY = dt.date(2023, 1, 10)
 
 
-def ask(question: str, *history: str):  # noqa: ANN202
+def ask(question: str, *history: str):
     return understand(question, history, TODAY)
 
 

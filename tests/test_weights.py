@@ -1,6 +1,5 @@
 """Restoring the default model: whole or not at all, damage found, and the package's file trusted in nothing."""
 
-import os
 import pickle
 import shutil
 import struct
@@ -16,39 +15,14 @@ from rag.embedding import SentenceEmbedder
 from rag.errors import ModelError
 
 
-@pytest.fixture(scope="module")
-def restored(embedder, settings) -> Path:
-    return settings.models / "multilingual-e5-small"
-
-
-def test_a_restored_folder_is_taken_as_it_is(restored, settings):
+def test_a_restored_folder_is_taken_as_it_is(settings):
+    restored = weights.restore(settings.models)
     before = {file: file.stat().st_mtime_ns for file in restored.rglob("*")}
     assert weights.restore(settings.models) == restored
     assert {file: file.stat().st_mtime_ns for file in restored.rglob("*")} == before
     assert set(weights.verify(restored)) == {
         file.relative_to(restored).as_posix() for file in before if file.is_file() and file.name != "digests.json"
     }
-
-
-def copied(restored: Path, models: Path) -> Path:
-    """A restored folder of its own to damage; the big file is shared by a hard link."""
-    folder = models / restored.name
-    shutil.copytree(restored, folder, copy_function=lambda a, b: (os.link if Path(a).stat().st_size > 1e8 else shutil.copy)(a, b))
-    return folder
-
-
-def test_every_flipped_or_missing_file_is_detected(restored, tmp_path):
-    folder = copied(restored, tmp_path)
-    weights.verify(folder)
-    tokenizer = folder / "tokenizer.json"
-    data = bytearray(tokenizer.read_bytes())
-    data[len(data) // 2] ^= 1
-    tokenizer.write_bytes(data)
-    (folder / "config.json").unlink()
-    with pytest.raises(ModelError, match=r"config\.json、tokenizer\.json"):
-        weights.verify(folder)
-    with pytest.raises(ModelError, match="已损坏"):
-        weights.verify(tmp_path / "absent")
 
 
 @pytest.fixture
@@ -61,6 +35,20 @@ def small(monkeypatch, tmp_path) -> list[Path]:
     monkeypatch.setattr(weights, "source", lambda: file)
     monkeypatch.setattr(weights, "read", lambda path: built.append(path) or read(path))
     return built
+
+
+def test_every_changed_or_missing_file_is_detected(small, tmp_path):
+    folder = weights.restore(tmp_path)
+    weights.verify(folder)
+    tokenizer = folder / "tokenizer.json"
+    data = bytearray(tokenizer.read_bytes())
+    data[len(data) // 2] ^= 1
+    tokenizer.write_bytes(data)
+    (folder / "config.json").unlink()
+    with pytest.raises(ModelError, match=r"config\.json、tokenizer\.json"):
+        weights.verify(folder)
+    with pytest.raises(ModelError, match="已损坏"):
+        weights.verify(tmp_path / "absent")
 
 
 @pytest.mark.parametrize("damage", ["missing", "shorter", "no record", "broken record", "a file instead"])
@@ -129,16 +117,18 @@ def test_a_place_that_cannot_be_written_and_a_missing_package_are_told_in_chines
         weights.restore(tmp_path / "elsewhere")
 
 
-def test_a_pickle_planted_in_the_default_folder_is_refused(restored, tmp_path):
-    folder = copied(restored, tmp_path / "models")
+def test_a_pickle_or_a_change_in_the_default_folder_is_refused_before_anything_is_loaded(small, tmp_path):
+    settings = Settings(home=tmp_path, threads=2)
+    folder = weights.restore(settings.models)
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"weight": 1}))
-    with pytest.raises(ModelError, match="safetensors"):
-        SentenceEmbedder.load(Settings(home=tmp_path))
+    with pytest.raises(ModelError, match=r"pytorch_model\.bin"):
+        SentenceEmbedder.load(settings)
     (folder / "pytorch_model.bin").unlink()
     config = folder / "config.json"
     config.write_text(config.read_text(encoding="utf-8").replace("gelu", "relu"), encoding="utf-8")
     with pytest.raises(ModelError, match=r"config\.json"):
-        SentenceEmbedder.load(Settings(home=tmp_path))
+        SentenceEmbedder.load(settings)
+    assert len(small) == 1
 
 
 # ---------------------------------------------------------------- the package's file, small and hostile

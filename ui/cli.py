@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -196,6 +196,8 @@ def _readable(answer) -> str:
 def _search(args: argparse.Namespace) -> int:
     if args.k < 1:
         raise UsageError("-k 应为正整数。")
+    from ui.api.shapes import search_json
+
     pipeline, filters = _pipeline(args), _filter_of(args)
     for query in _lines(args.query):
         try:
@@ -206,29 +208,20 @@ def _search(args: argparse.Namespace) -> int:
             _json({"query": query, "hits": [], "error": str(error)}) if args.json else print(f"{error}\n")
             continue
         if args.json:
-            _json(_search_json(found))
+            _json(search_json(found))
             continue
         for rank, hit in enumerate(found.hits, 1):
             print(f"{rank}. {hit.score:.3f} {hit.document.name}｜{' > '.join(hit.passage.section_path)}\n   {hit.passage.text[:120]}")
     return DONE
 
 
-def _search_json(found) -> Mapping[str, Any]:
-    return {
-        "query": found.query,
-        "hits": [{"rank": rank, "document_id": hit.document.id, "source": hit.document.source,
-                  "section_path": hit.passage.section_path, "text": hit.passage.text, "start": hit.passage.start,
-                  "end": hit.passage.end, "score": hit.score, "trace": hit.trace} for rank, hit in enumerate(found.hits, 1)],
-        "timings_ms": found.timings_ms,
-    }
-
-
 def _docs(args: argparse.Namespace) -> int:
     from rag.index import Index
+    from ui.api.shapes import entry_json
 
     index = Index.open(_settings(args).index)
     if args.id is None:
-        rows = [_entry(e) for e in index.metas.values()]
+        rows = [entry_json(e) for e in index.metas.values()]
         if args.json:
             _json({"documents": rows})
         else:
@@ -243,18 +236,11 @@ def _docs(args: argparse.Namespace) -> int:
         return DONE
     sections = [{"path": s.path, "start": s.start, "end": s.end} for s in document.sections]
     if args.json:
-        _json({"documents": [_entry(index.metas[args.id])], "sections": sections})
+        _json({"documents": [entry_json(index.metas[args.id])], "sections": sections})
     else:
         for s in document.sections:
             print("  " * (len(s.path) - 1) + s.path[-1] + f"  [{s.start}–{s.end}]")
     return DONE
-
-
-def _entry(entry) -> Mapping[str, Any]:
-    meta = entry.meta
-    return {"id": entry.id, "source": entry.source, "title": meta.title, "issuer": meta.issuer,
-            "document_number": meta.document_number, "issued_on": meta.issued_on, "addressees": list(meta.addressees),
-            "status": meta.status}
 
 
 def _serve(args: argparse.Namespace) -> int:

@@ -1,5 +1,7 @@
 """The web application: service, pages and static files in one, and `serve`, which runs it."""
 
+import asyncio
+import logging
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -66,4 +68,11 @@ def serve(pipeline: Pipeline, host: str = "127.0.0.1", port: int = 7860) -> None
     import uvicorn
 
     app = create_app(pipeline)
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=5)
+    logging.getLogger("uvicorn.error").addFilter(_is_worth_telling)
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=2)
+
+
+def _is_worth_telling(record: logging.LogRecord) -> bool:
+    """Not that open pages, which hold a connection as long as they live, were cut off when the server stopped."""
+    cut_off = record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not cut_off and "graceful shutdown" not in record.getMessage()

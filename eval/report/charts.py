@@ -8,8 +8,8 @@ _LEFT, _TOP, _WIDE, _HIGH = 44, 10, 420, 220
 
 
 def risk_curve(points: Sequence[tuple[float, float]]) -> str:
-    """Risk over coverage, both 0-1; the risk axis ends at the next tenth above the curve."""
-    top = max(0.1, min(1.0, (int(max(r for _, r in points) * 10) + 1) / 10))
+    """Risk over coverage, both 0-1; the risk axis ends at the next fifth above the curve."""
+    top = min(1.0, (int(max(r for _, r in points) * 5) + 1) / 5)
     path = " ".join(f"{_x(c)},{_y(r / top)}" for c, r in points)
     body = f'<polyline class="line" points="{path}"/>' + "".join(
         f'<circle class="dot" cx="{_x(c)}" cy="{_y(r / top)}" r="3">'

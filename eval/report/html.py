@@ -57,7 +57,7 @@ def _card(name: str, estimate: Estimate) -> str:
     metric = BY_NAME[name]
     return (f'<div class="card" title="{_e(metric.meaning)}"><div class="what">{metric.label}</div>'
             f'<div class="big">{figure(name, estimate.value)}</div>{_bar(estimate)}'
-            f'<div class="small">{_between(name, estimate)} · {estimate.n} 题</div></div>')  # fmt: skip
+            f'<div class="small">{_between(name, estimate)}<br>{estimate.n} 题</div></div>')  # fmt: skip
 
 
 def _between(name: str, estimate: Estimate) -> str:

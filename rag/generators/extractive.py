@@ -13,17 +13,21 @@ from rag.schema import Block, Document, Draft, Evidence, Metadata, Statement
 from rag.text import bigrams
 
 
-def compose(query: Query, evidence: Sequence[Evidence]) -> Draft:
-    """A draft from evidence given best first."""
+def compose(query: Query, evidence: Sequence[Evidence], counted: bool = False, remark: str = "") -> Draft:
+    """A draft from evidence given best first. counted: it is a complete list of documents, one evidence each."""
     order = _documents(evidence)
+    if counted:
+        return Draft((), tuple(
+            Block(heading_of(evidence[g[0]]), tuple(Statement(evidence[i].text, (i,)) for i in g)) for g in order
+        ), remark or f"以上共 {len(order)} 份文件。")
     value = value_of(query, evidence)
     point = (value,) if value else tuple(_point(evidence))
     blocks = tuple(
-        Block(heading_of(evidence[group[0]].document),
+        Block(heading_of(evidence[group[0]]),
               tuple(Statement(evidence[i].text, (i,)) for i in sorted(group, key=lambda i: _place(evidence[i]))))
         for group in order
     )
-    return Draft(point, blocks, _remark([evidence[group[0]].document for group in order], query))
+    return Draft(point, blocks, remark or _remark([evidence[group[0]].document for group in order], query))
 
 
 def _place(item: Evidence) -> tuple[int, int]:
@@ -46,10 +50,11 @@ def _documents(evidence: Sequence[Evidence]) -> list[list[int]]:
     return sorted(groups, key=rank)
 
 
-def heading_of(document: Document) -> str:
+def heading_of(evidence: Evidence) -> str:
     """Who says it, and in which document: "**兰州市民政局**（兰民发〔2021〕239号，2021-12-31）"."""
-    meta = document.meta
-    who = meta.issuer or document.name
+    document, meta = evidence.document, evidence.document.meta
+    article = next((s.path[0] for s in document.sections if s.kind == "article" and s.path == evidence.section_path[:1]), None)
+    who = meta.issuer or meta.title or article or document.name
     about = [f"《{escaped(meta.title)}》" if meta.title and meta.issuer else "", meta.document_number or "", meta.issued_on or ""]
     inside = "，".join(escaped(x) if not x.startswith("《") else x for x in about if x)
     return f"**{escaped(who)}**" + (f"（{inside}）" if inside else "")

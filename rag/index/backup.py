@@ -16,7 +16,7 @@ from rag.errors import IndexDamaged, IndexMissing, UsageError
 from rag.files import DISK, Disk, NewFile, inside, locked, make_folders, remove_tree, typed_errors
 from rag.index.entries import Manifest
 from rag.index.generation import DOCUMENT_LEXICAL, LEXICAL, MANIFEST_LIMIT, Index, listed_paths, parse_manifest
-from rag.index.publish import Pointer, collect_garbage, lock_path, parse_pointers, publish, read_pointers, staging
+from rag.index.publish import Pointer, collect_garbage, lock_path, parse_pointers, publish, read_pointers, staging, tidy
 from rag.index.trial import try_in_child
 
 _PIECE = 1 << 20
@@ -96,6 +96,7 @@ def restore(
         with locked(lock_path(folder)), closing(_opened(file)) as archive:
             digest, manifest = _contents(archive, file.stat().st_size)
             keep = _good(folder)
+            tidy(folder, keep.name if keep else None, disk)
             if keep and keep.digest == digest:
                 return digest[:16]
             _unpacked(archive, digest, manifest, folder, keep, disk, trial)

@@ -56,9 +56,6 @@ def _strays(index: Index) -> Iterator[str]:
 
 
 def _documents(index: Index) -> Iterator[str]:
-    listed = {id for file in index.files for id in file.documents}
-    if listed != set(index.metas):
-        yield f"文件表与文件数不符：{len(listed)} 与 {len(index.metas)}。"
     paths = [label for entry in index.metas.values() for label in {entry.source, *entry.also_at}]
     table = [file.source for file in index.files]
     if len(set(table)) != len(table) or not set(paths) <= set(table):

@@ -126,7 +126,10 @@ def dump(value: Any) -> bytes:
 
 def parse(data: bytes | memoryview) -> Any:
     """The reverse of `dump`. Raises ValueError."""
-    return json.loads(bytes(data).decode("utf-8", "surrogatepass"))
+    try:
+        return json.loads(bytes(data).decode("utf-8", "surrogatepass"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def metadata_from_json(value: Mapping[str, Any]) -> Metadata:

@@ -44,6 +44,8 @@ PLAIN = (
 LEXICAL, DOCUMENT_LEXICAL = "lexical", "document_lexical"
 _LEXICAL_FILE = re.compile(rf"({LEXICAL}|{DOCUMENT_LEXICAL})/[A-Za-z0-9._]+")
 MANIFEST_LIMIT = 1 << 20
+_SMALL = 1 << 24
+"""Below so many bytes in all, starting threads takes longer than hashing."""
 _HINT = "请用 wenju restore 恢复备份，或移走索引文件夹后重新运行 wenju index。"
 
 
@@ -82,6 +84,8 @@ class Index:
         self._tokens = _array(folder / "tokens.int8", np.int8, (manifest.tokens, manifest.dimension))
         self._spans = _array(folder / "spans.int32", np.dtype("<i4"), (manifest.tokens, 2))
         self.keys = _array(folder / "keys.sha256", np.uint8, (manifest.passages, 32))
+        if {id for file in self.files for id in file.documents} != set(self.metas):
+            raise ValueError("files.json names other documents")
         _agree(manifest, documents, self.lexical, self.document_lexical)
         bounds = np.array([entry.rows.start for entry in documents], np.int64)
         # the caches hold the parts they need, not self: no cycle, so an index is freed as soon as it is let go
@@ -97,15 +101,23 @@ class Index:
         """
         while True:
             pointers = read_pointers(folder)
-            problems: list[str] = []
-            for path, digest in current_candidates(folder, problems):
-                try:
-                    reason = f"{'；'.join(problems)}。现在用的是较早的完好版本 {path.name}。" if problems else None
-                    return cls(path, digest, reason)
-                except IndexDamaged as error:
-                    problems.append(error.message.rstrip("。"))
-            if read_pointers(folder) == pointers:  # else a writer has moved on meanwhile: look again
-                raise _damaged("；".join(problems))
+            index, problems = cls._first_good(folder)
+            if not problems or read_pointers(folder) == pointers:  # else a writer has moved on meanwhile: look again
+                if index is None:
+                    raise IndexDamaged(f"{'；'.join(problems)}。", _HINT)
+                return index
+
+    @classmethod
+    def _first_good(cls, folder: Path) -> "tuple[Index | None, list[str]]":
+        """The best generation that opens, and what was wrong with those before it."""
+        problems: list[str] = []
+        for path, digest in current_candidates(folder, problems):
+            reason = f"{'；'.join(problems)}。现在用的是完好的版本 {path.name}。" if problems else None
+            try:
+                return cls(path, digest, reason), problems
+            except IndexDamaged as error:
+                problems.append(error.message.rstrip("。"))
+        return None, problems
 
     def __len__(self) -> int:
         """Number of passages."""
@@ -183,8 +195,11 @@ def verify(folder: Path, manifest: Manifest) -> None:
         return path.lstat().st_size != listed.size or digest_of(path) != listed.sha256
 
     try:
-        with ThreadPoolExecutor(2) as pool:  # hashing runs outside the interpreter's lock
-            bad = [name for name, is_wrong in zip(paths, pool.map(wrong, paths), strict=True) if is_wrong]
+        if sum(listed.size for listed in manifest.files.values()) < _SMALL:
+            bad = [name for name in paths if wrong(name)]
+        else:
+            with ThreadPoolExecutor(2) as pool:  # hashing runs outside the interpreter's lock
+                bad = [name for name, is_wrong in zip(paths, pool.map(wrong, paths), strict=True) if is_wrong]
     except OSError as error:
         raise _damaged(f"{folder.name} 缺少文件或文件读不出来（{error.strerror}）") from error
     if bad:

@@ -14,6 +14,7 @@ names a whole generation: the old one or the new one. Rubbish of crashed writers
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,27 +66,32 @@ def parse_pointers(data: bytes) -> list[Pointer]:
 def current_candidates(folder: Path, problems: list[str]) -> Iterator[tuple[Path, str]]:
     """Generations to try, best first, with the digest of each one's manifest.
 
-    Why the first choice of all could not be used is added to `problems`. Raises IndexMissing when there is none at all.
+    What is wrong with CURRENT is added to `problems`. Raises IndexMissing when there is no generation at all.
     """
     pointers = read_pointers(folder)
     generations = folder / _GENERATIONS
     names = sorted(_names(generations), key=_number, reverse=True)
     if pointers:
-        for pointer in pointers:
-            yield generations / pointer.name, pointer.digest
-        # CURRENT is stale when newer ones lie there; older ones were withdrawn, perhaps on purpose
-        names = [name for name in names if _number(name) > _number(pointers[0].name)]
+        yield generations / pointers[0].name, pointers[0].digest
+        # older ones that CURRENT does not name were withdrawn, perhaps on purpose
+        names = [name for name in names if _number(name) >= _number(pointers[0].name)]
     elif pointers is None and not names:
         raise IndexMissing("还没有建立索引。", "请先运行 wenju index，把文件编入索引。")
     else:
         problems.append("CURRENT 文件丢失" if pointers is None else "CURRENT 文件已损坏")
-    for name in names:  # newest first; the folder's name begins the manifest's digest
-        try:
+    for name in names:  # CURRENT itself may be damaged or stale; a folder's name begins its manifest's digest
+        with suppress(OSError):
             digest = hashlib.sha256((generations / name / "manifest.json").read_bytes()).hexdigest()
-        except OSError:
-            continue
-        if name.endswith(digest[:16]):
-            yield generations / name, digest
+            if name.endswith(digest[:16]) and Pointer(name, digest) not in (pointers or []):
+                yield generations / name, digest
+    for pointer in (pointers or [])[1:]:
+        yield generations / pointer.name, pointer.digest
+
+
+def tidy(folder: Path, served: str | None, disk: Disk = DISK) -> None:
+    """Before writing: removes what crashed writers have left, never what CURRENT names or what is `served`."""
+    pointed = [pointer.name for pointer in read_pointers(folder) or []]
+    collect_garbage(folder, [*pointed, *([served] if served else [])], disk)
 
 
 def staging(folder: Path, disk: Disk = DISK) -> Path:

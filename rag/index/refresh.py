@@ -11,7 +11,7 @@ from rag.index.builder import Builder, Prepared
 from rag.index.entries import Progress, Report
 from rag.index.generation import Index
 from rag.index.plan import Group, Plan, Planner, Tell
-from rag.index.publish import Pointer, collect_garbage, lock_path, point, publish, read_pointers, staging
+from rag.index.publish import Pointer, collect_garbage, lock_path, point, publish, staging, tidy
 from rag.index.scan import Anchor, Seen, absolute
 from rag.protocols import Embedder
 from rag.schema import Document, Passage
@@ -56,8 +56,7 @@ class _Refresh:
     def run(self, roots: Sequence[Path], remove: Sequence[str]) -> Report:
         """See `refresh`."""
         base, anchor = self._base, Anchor(absolute(self._folder).parent.parent)
-        pointed = [p.name for p in read_pointers(self._folder) or []]
-        collect_garbage(self._folder, [*pointed, *([base.folder.name] if base else [])], self._disk)
+        tidy(self._folder, base.folder.name if base else None, self._disk)
         planner = Planner(base, anchor, self._seen, self._recipe, self._tell)
         named = {anchor.key(absolute(r)): absolute(r) for r in roots}
         plan = planner.plan(named, remove, absolute(self._folder))
@@ -172,11 +171,12 @@ class _Refresh:
                 done, source = number, group.source
                 told(builder.embedded)
                 items = self._documents(group, anchor)
-                if any(item.document.id in ids for item in items):
+                own = {item.document.id for item in items}
+                if own & ids or len(own) < len(items):
                     group.settle(error="文件编号与另一个文件相同。", recipe=self._recipe)
                     continue
+                ids |= own
                 for item in items:
-                    ids.add(item.document.id)
                     builder.add(item)
             done, source = total, ""
             return builder.finish(plan.roots, plan.entries), builder.embedded, builder.reused

@@ -9,6 +9,24 @@ from rag.loading.blocks import Block
 from rag.loading.numbering import Mark
 
 
+@dataclass(slots=True)
+class Elders:
+    """How the finished parts of one kind under one parent were built."""
+
+    count: int = 0
+    most_blocks: int = 0
+    with_children: int = 0
+    with_tail: int = 0
+    last: Draft | None = None
+
+    def add(self, draft: Draft) -> None:
+        self.count += 1
+        self.most_blocks = max(self.most_blocks, len(draft.own))
+        self.with_children += bool(draft.children)
+        self.with_tail += bool(draft.tail)
+        self.last = draft
+
+
 @dataclass(slots=True, eq=False)
 class Draft:
     """A section under construction; `end` grows as text is found to belong to it.
@@ -29,6 +47,9 @@ class Draft:
     own: list[Block] = field(default_factory=list)
     tail: int = 0
     children: list[Draft] = field(default_factory=list)
+    elders: dict[str, Elders] = field(default_factory=dict)
+    """For each kind of mark among the children: what all but the youngest were like."""
+    youngest: dict[str, Draft] = field(default_factory=dict)
 
     def take(self, found: Block) -> None:
         """Lets a block stand directly in this section."""
@@ -39,6 +60,10 @@ class Draft:
     def adopt(self, child: Draft) -> None:
         child.parent = self
         self.children.append(child)
+        if child.mark:
+            if before := self.youngest.get(child.mark.kind):
+                self.elders.setdefault(child.mark.kind, Elders()).add(before)
+            self.youngest[child.mark.kind] = child
         self.grow(child.end)
 
     def grow(self, end: int) -> None:

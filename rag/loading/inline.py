@@ -5,6 +5,7 @@ ordinary words never opens one.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -43,11 +44,12 @@ def enumerate_inline(text: str, owner: Draft, only: Sequence[Block] | None = Non
     own = list(owner.own if only is None else only)
     limit = min((c.start for c in owner.children), default=owner.end)
     own = [b for b in own if b.start < limit and b.kind == "text"]
-    runs = _runs(text, own)
-    if not runs:
-        return
-    for run in runs:
-        _hang(text, own, owner, run)
+    open_items: list[Draft] = []
+    for run in _runs(text, own):
+        start = run.items[0].start
+        while open_items and open_items[-1].end <= start:
+            open_items.pop()
+        open_items.extend(reversed(_hang(text, own, open_items[-1] if open_items else owner, run, own[-1].end)))
 
 
 def _runs(text: str, own: Sequence[Block]) -> list[_Run]:
@@ -91,21 +93,19 @@ def _items(text: str, own: Sequence[Block]) -> Iterator[tuple[str, _Item]]:
                 yield own_mark.kind, _Item(found.start + at, own_mark.number, own_mark.label, piece[own_mark.end :], breaks)
 
 
-def _hang(text: str, own: Sequence[Block], owner: Draft, run: _Run) -> None:
-    home = next((d for d in _descend(owner) if d.start <= run.items[0].start < d.end and d is not owner and d.kind == "inline"), owner)
-    bound = min([*run.ends, home.end if home is not owner else own[-1].end])
+def _hang(text: str, own: Sequence[Block], home: Draft, run: _Run, bound: int) -> list[Draft]:
+    """Adds a run's items below `home`, an item they stand in or the section itself; gives the new drafts."""
+    bound = min([*run.ends, home.end if home.kind == "inline" else bound])
+    out: list[Draft] = []
     for index, item in enumerate(run.items):
         end = run.items[index + 1].start if index + 1 < len(run.items) else _last_end(text, own, run, bound)
         while end > item.start and text[end - 1].isspace():
             end -= 1
         if item.start >= bound or end > bound:
             break
-        home.adopt(Draft(item.start, end, item.label, _clause(item), "inline"))
-
-
-def _descend(owner: Draft) -> list[Draft]:
-    """Sections below, deepest first."""
-    return sorted(owner.walk(), key=lambda d: d.end - d.start)
+        out.append(Draft(item.start, end, item.label, _clause(item), "inline"))
+        home.adopt(out[-1])
+    return out
 
 
 def _clause(item: _Item) -> str | None:
@@ -117,7 +117,7 @@ def _clause(item: _Item) -> str | None:
 def _last_end(text: str, own: Sequence[Block], run: _Run, bound: int) -> int:
     """Where the last item ends: with its sentence when every other item is one sentence, else with its paragraph."""
     last = run.items[-1].start
-    paragraph = min(next(b.end for b in own if b.start <= last < b.end), bound)
+    paragraph = min(own[bisect_right(own, last, key=lambda b: b.start) - 1].end, bound)
     spans = [(a.start, b.start) for a, b in zip(run.items, run.items[1:], strict=False)]
     counts = [sum(1 for _ in sentences(text[a:b].replace("\n", " ").replace("\r", " "))) for a, b in spans]
     if max(counts) > 1:

@@ -23,7 +23,8 @@ TITLE_END = re.compile(
 BYLINE = re.compile(r"(?:^|[。！？”\s])[^，。！？：\s]{0,12}(?:记者|通讯员)[\s：:]*[\u4e00-\u9fff]{2,4}(?:[\s、]+[\u4e00-\u9fff]{2,4}){0,8}$")
 """A newspaper's "XX日报记者 张三 李四" at the end of a line."""
 
-_DAY = re.compile(r"\d{1,4}\s?[年月日](?!\d)")
+_DAY = re.compile(r"\d{1,4}\s?[年月日]")
+_TITLED = re.compile(r"[^\s，。；]{6,60}\s+[^\s][^\n]{0,200}[。；]")
 _FLAT_LINE = 150
 _FULL = 0.8
 _SHARE = 0.5
@@ -62,17 +63,21 @@ def lines(text: str) -> list[Line]:
         last = found.end()
         start = found.start() + len(raw) - len(raw.lstrip())
         indent = raw[:1] == "\u3000" or raw[:4].isspace() or raw[:1] == "\t"
-        for begin, end in _pieces(bare):
+        for begin, end in _pieces(bare, not out):
             piece = bare[begin:end]
             kind: Kind = "furniture" if is_furniture(piece) else "text"
-            inner = begin > 0 and bare[begin - 1] == "\u3000" or bare[max(begin - 2, 0) : begin] == "  "
+            inner = (begin > 0 and bare[begin - 1] == "\u3000") or bare[max(begin - 2, 0) : begin] == "  "
             out.append(Line(start + begin, start + end, piece, gap and begin == 0, inner if begin else indent, kind))
     return out
 
 
-def _pieces(line: str) -> Iterator[tuple[int, int]]:
-    """Where a flat line's paragraphs lie; the whole line when it is an ordinary one."""
-    if len(line) < _FLAT_LINE or not re.search(r"[。：；:！？]\s", line):
+def _pieces(line: str, first: bool) -> Iterator[tuple[int, int]]:
+    """Where a flat line's paragraphs lie; the whole line when it is an ordinary one.
+
+    first: it is the first of the document, where a title and a blank may stand before the text.
+    """
+    flat = len(line) >= _FLAT_LINE and re.search(r"[。：；:！？]\s", line)
+    if not flat and not (first and _TITLED.match(line)):
         yield 0, len(line)
         return
     start = 0
@@ -89,6 +94,10 @@ def _breaks(line: str, start: int, blanks: re.Match[str]) -> bool:
     if before in "，、,（(《“":
         return False
     head = line[start : blanks.start()] if blanks.start() - start <= 60 else ""
+    if len(head) == 1:
+        return False
+    if blanks.start() - start <= 160 and TITLE_END.search(line[max(start, blanks.start() - 24) : blanks.start()]):
+        return not re.search("[。；]", line[start : blanks.start()])
     opening = mark(line[start : start + 12])
     if opening and start + opening.end >= blanks.start():
         return False
@@ -96,7 +105,7 @@ def _breaks(line: str, start: int, blanks: re.Match[str]) -> bool:
         return True
     if before in "。！？；：:!?”）)】":
         return True
-    if (after[:1].isascii() and not _DAY.match(after)) or before.isascii():
+    if (after[:1].isascii() and not (_DAY.match(after) and len(head) >= 6)) or before.isascii():
         return False
     return bool(head) and not re.search(r"[。；]|[，,].*[，,]", head)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from rag.loading.blocks import Block, finished, running
+from rag.loading.blocks import Block, running
 from rag.loading.dates import DATE, is_date_line, iso, years
 from rag.loading.ending import ORG_END, is_org
 from rag.loading.numbering import mark
@@ -19,9 +19,12 @@ _NUMBER = re.compile(
     r"[\u4e00-\u9fffA-Za-z]{1,15}(?:[（(][\u4e00-\u9fff]{1,6}[)）][\u4e00-\u9fff]{0,6})?\s?"
     r"[〔［\[(（【]\s?(?:19|20)\d{2}\s?年?\s?[〕］\])）】]\s?(?:第\s?)?\d{1,5}\s?号")
 _DECREE = re.compile(r"(?:[\u4e00-\u9fff]{1,30}(?:令|公告|通告|决定))?\s*[（(]?第\s?[\d一二三四五六七八九十百〇零]{1,6}\s?号[)）]?")
+_NUMBERED_TITLE = re.compile(r"[\u4e00-\u9fff]{4,40}(?:令|公告|通告)\s?[（(]?(?:\d{4}年)?第\s?[\d一二三四五六七八九十百]{1,6}\s?号[)）]?")
 _YEAR_NUMBER = re.compile(r"[\u4e00-\u9fff]{0,20}(?:公告|通告)?\s?(?:19|20)\d{2}年第\s?\d{1,4}\s?号")
 _PUBLISHED = re.compile(rf"(?:发布(?:日期|时间)?|发文日期|公开日期)\s*[:：]?\s*(?P<date>{DATE.pattern})")
 _ENACTED = re.compile(r"通过|批准|公布|修正|修订|发布")
+_ENACTOR = re.compile(
+    r"[\s经由]*([\u4e00-\u9fff]{2,40}?(?:人民代表大会(?:常务委员会)?|委员会|人民法院|人民检察院|国务院|人民政府|总局|部|局|署)(?:办公厅)?)")
 _PURPOSE = re.compile(r"现[就将]|通知如下|公告如下|通告如下|为(?:做好|切实|进一步|全面|认真|深入|贯彻|便于|加强)|期间")
 _HEAD_BLOCKS = 20
 _LONGEST_TITLE = 160
@@ -72,6 +75,8 @@ class _Reader:
         """Long lines that still belong to the head: title, addressees, a law's history in brackets."""
         if found.level == 1 or _addressee_line(found.text):
             return True
+        if found is self.blocks[0] and len(found.text) <= 70 and not re.search("[。；:：]$", found.text):
+            return not re.search("[。；]", found.text)
         if "。" in found.text:
             return False
         return bool(_TITLE_DONE.search(unglued(found.text)) or (_ENACTED.search(found.text) and DATE.search(found.text)))
@@ -94,17 +99,9 @@ class _Reader:
         lines = self._title_lines()
         if not lines:
             return None
-        end = lines[-1].end - self._glued_length(lines[-1])
-        self._prove("title", lines[0].start, end)
-        return _joined_title(self.text[lines[0].start : end])
-
-    def _glued_length(self, last: Block) -> int:
-        raw = self.text[last.start : last.end]
-        found = _GLUED.search(raw)
-        cut = len(raw) - found.end(1) if found else 0
-        kept = raw[: len(raw) - cut]
-        inside = re.search(rf"\s*[（(]\s?{_NUMBER.pattern}\s?[)）]$", kept)
-        return cut + (len(inside[0]) if inside else 0)
+        start, end = _proper(self.text, lines[0].start, lines[-1].end)
+        self._prove("title", start, end)
+        return _joined_title(self.text[start:end])
 
     def _title_lines(self) -> list[Block]:
         for at, found in enumerate(self.head):
@@ -115,14 +112,16 @@ class _Reader:
             bare = unglued(found.text)
             if _TITLE_DONE.search(bare) and not bare.endswith("文件"):
                 return self.head[self._title_begin(at) : at + 1]
-        return self._plain_title()
+        return self._plain_title() or [b for b in self.head[:3] if _NUMBERED_TITLE.fullmatch(b.text)][:1]
 
     def _title_begin(self, at: int) -> int:
         begin = at
-        while begin > 0 and at - begin < 4 and self._may_be_title(self.head[begin - 1]):
+        joined = self.head[at].text
+        while begin > 0 and at - begin < 12 and self._may_be_title(self.head[begin - 1]):
             before = self.head[begin - 1].text
-            if before.endswith("文件") or _TITLE_DONE.search(unglued(before)):
+            if before.endswith("文件") or _TITLE_DONE.search(unglued(before)) or joined.startswith(before) or (is_org(before) and before in joined):
                 break
+            joined = before + joined
             begin -= 1
         return begin
 
@@ -135,10 +134,11 @@ class _Reader:
         """The first line, when running text follows and it is no name, number, date or addressee."""
         if not self.head:
             return []
-        first = self.head[0]
-        alone = len(self.head) < len(self.blocks)
-        if first.kind == "heading" or (alone and self._may_be_title(first) and not finished(first.text) and len(first.text) <= 60
-                                       and not is_org(first.text) and not mark(first.text)):
+        first, following = self.head[0], self.blocks[1:2]
+        followed = len(self.head) < len(self.blocks)
+        name = is_org(first.text) and not (following and running(following[0].text) and not _addressee_line(following[0].text))
+        plain = self._may_be_title(first) and first.text[-1] not in "；;" and len(first.text) <= 70
+        if first.kind == "heading" or (followed and plain and not name and not mark(first.text)):
             return [first]
         return []
 
@@ -201,10 +201,10 @@ class _Reader:
     def _enactor(self) -> tuple[str, ...]:
         """The congress that passed a law: its name without the number of its term and session."""
         for found in self.head:
-            if name := re.search(r"日\s*([\u4e00-\u9fff]{2,40}?(?:委员会|人民代表大会|人民法院|人民检察院|国务院|部|局|政府))", found.text):
-                if _history(found.text):
-                    self._prove("issuers", found.start, found.end)
-                    return (re.sub(r"第[一二三四五六七八九十]+[届次]", "", name[1]),)
+            date = DATE.search(found.text)
+            if date and _history(found.text) and (name := _ENACTOR.match(found.text, date.end())):
+                self._prove("issuers", found.start, found.end)
+                return (re.sub("第[一二三四五六七八九十]+[届次]|^中华人民共和国(?=国务院)", "", name[1]),)
         return ()
 
     def _issued(self) -> str | None:
@@ -264,8 +264,24 @@ class _Reader:
 
 def unglued(text: str) -> str:
     """A title line without the site's name or advertising that was glued to it."""
-    found = _GLUED.search(text)
+    found = _GLUED.search(text) or re.search(rf"({_TITLE_KIND}){_NUMBER.pattern}$", text)
     return text[: found.end(1)] if found else text
+
+
+def _proper(text: str, start: int, end: int) -> tuple[int, int]:
+    """The title within its lines: without a document number before or after it, the site's name or advertising."""
+    raw = text[start:end]
+    if lead := re.match(rf"{_NUMBER.pattern}\s*[-—:：]?\s*(?=\S{{6}})", raw):
+        start += lead.end()
+        raw = raw[lead.end() :]
+    if found := _GLUED.search(raw):
+        raw = raw[: found.end(1)]
+    if found := re.search(rf"\s*[（(]?\s?{_NUMBER.pattern}\s?[)）]?$", raw):
+        kept = raw[: found.start()]
+        tail = re.search(rf"{_TITLE_KIND}$", re.sub(r"\s", "", raw[: found.end()]).partition("〔")[0])
+        ends = [m.end() for m in re.finditer(_TITLE_KIND, raw) if m.end() <= found.end()]
+        raw = kept if found[0].strip()[0] in "（(" or tail else raw[: max(ends, default=len(raw))]
+    return start, start + len(raw.rstrip())
 
 
 def is_number(text: str) -> bool:
@@ -276,7 +292,7 @@ def is_number(text: str) -> bool:
 
 def _history(text: str) -> bool:
     """Whether a line tells when a law was passed, published or amended."""
-    return bool(_ENACTED.search(text) or text.endswith("施行")) and bool(DATE.search(text))
+    return bool(_ENACTED.search(text) or text.endswith("施行") or re.search("会议|修改", text)) and bool(DATE.search(text[:40]))
 
 
 def _addressee_line(text: str) -> bool:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from rag.loading.blocks import Block
-from rag.loading.drafts import Draft
+from rag.loading.drafts import Draft, Elders
 from rag.loading.ending import title_like
 from rag.loading.numbering import Mark, mark, unsure
 
@@ -143,17 +143,13 @@ def _holds(draft: Draft, found: Block, last: bool) -> bool:
         return True
     if draft.kind == "part" and not draft.children and len(draft.own) == 1 and _bare_heading(draft.own[0].text):
         return True
-    elder = draft.parent.children[:-1] if draft.parent else []
-    elder = [e for e in elder if e.mark and e.mark.kind == draft.mark.kind]
+    elders = draft.parent.elders.get(draft.mark.kind, Elders()) if draft.parent else Elders()
     if draft.children:
-        if any(e.tail for e in elder):
-            return True
-        return not last and sum(bool(e.children) for e in elder) < 2
-    if len(elder) < 2 or max(len(e.own) for e in elder) > len(draft.own):
-        return not (last and _CLOSING.match(found.text) and len(elder) < 2 and not _bare_heading(draft.own[0].text))
-    if _bare_heading(elder[-1].own[0].text):
-        return not (last and _CLOSING.match(found.text))
-    return False
+        return elders.with_tail > 0 or (not last and elders.with_children < 2)
+    closing = last and bool(_CLOSING.match(found.text))
+    if elders.count < 2 or elders.most_blocks > len(draft.own):
+        return not (closing and elders.count < 2 and not _bare_heading(draft.own[0].text))
+    return elders.last is not None and _bare_heading(elders.last.own[0].text) and not closing
 
 
 def _bare_heading(text: str) -> bool:

@@ -56,20 +56,24 @@ class Conversation:
         self._service = service
 
     async def ask(self, question: str, talk: Talk) -> AsyncIterator[tuple[Any, ...]]:
-        """Updates for (box, past, current, send, stop, welcome, examples) while the answer grows."""
+        """Updates for (box, past, current, send, stop, welcome, examples) while the answer grows.
+
+        An empty question, or one sent while an answer is still growing, changes nothing. The answer and the
+        end of waiting are one update, so that whoever sees the answer can ask the next question.
+        """
         question = question.encode(errors="ignore").decode().strip()  # without halves of surrogate pairs
-        if not question:
-            turn = Turn(0, words.ASK_LABEL, failed=(words.EMPTY, words.EMPTY_HINT))
-            yield gr.skip(), gr.skip(), render(turn), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        if not question or (talk.turns and talk.turns[-1].busy):
+            yield (gr.skip(),) * 7
             return
         past = join(render(turn) for turn in talk.turns)
         turn = talk.begin(question)
-        hidden = gr.update(visible=False)
-        yield "", past, render(turn), hidden, gr.update(visible=True), hidden, hidden
+        hidden, shown = gr.update(visible=False), gr.update(visible=True)
+        yield "", past, render(turn), hidden, shown, hidden, hidden
         async with aclosing(self._steps(turn, talk.history())) as steps:
             async for _ in steps:
-                yield gr.skip(), gr.skip(), render(turn), gr.skip(), gr.skip(), gr.skip(), gr.skip()
-        yield gr.skip(), gr.skip(), render(turn), gr.update(visible=True), hidden, gr.skip(), gr.skip()
+                if turn.busy:
+                    yield gr.skip(), gr.skip(), render(turn), *(gr.skip(),) * 4
+        yield gr.skip(), gr.skip(), render(turn), shown, hidden, gr.skip(), gr.skip()
 
     async def _steps(self, turn: Turn, history: list[str]) -> AsyncIterator[None]:
         """Lets the turn grow; yields when there is something new to show."""
@@ -155,11 +159,11 @@ def build(service: Service) -> gr.Blocks:
 
         outputs = [box, past, current, send, stop, welcome, examples]
         quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-        asked = gr.on([box.submit, send.click], doing.ask, [box, talk], outputs, trigger_mode="once", **quiet)
-        picked = [b.click(doing.ask, [b, talk], outputs, trigger_mode="once", **quiet) for b in buttons]
+        gr.api(doing.text, api_name="ask", concurrency_limit=None)  # first, so that the name is its own
+        asked = gr.on([box.submit, send.click], doing.ask, [box, talk], outputs, trigger_mode="multiple", **quiet)
+        picked = [b.click(doing.ask, [b, talk], outputs, trigger_mode="multiple", **quiet) for b in buttons]
         stop.click(doing.stop, [talk], [current, send, stop], cancels=[asked, *picked], **quiet)
         blocks.load(doing.welcome, None, [examples, *buttons], **quiet)
-        gr.api(doing.text, api_name="ask", concurrency_limit=None)
     blocks.queue(max_size=256)
     return blocks
 

@@ -4,8 +4,8 @@ from ui.pages import words
 from ui.pages.escape import html
 
 HEADER = html(
-    '<header class="wj-head"><a class="wj-brand" href="#ask"><span class="wj-seal" aria-hidden="true">据</span>'
-    "<b>文据</b><small>言必有据</small></a>"
+    '<header class="wj-head"><h1><a class="wj-brand" href="#ask"><span class="wj-seal" aria-hidden="true">据</span>'
+    "<b>文据</b><small>言必有据</small></a></h1>"
     '<nav aria-label="页面"><a href="#ask" data-view-link="ask">问答</a>'
     '<a href="#documents" data-view-link="documents">文件</a></nav>'
     '<a class="wj-new" href="./">新对话</a></header>'
@@ -13,7 +13,7 @@ HEADER = html(
 )
 
 WELCOME = html(
-    '<div class="wj-welcome"><h1>查公文，言必有据</h1>'
+    '<div class="wj-welcome"><h2>查公文，言必有据</h2>'
     "<p>用平常的话提问。回答的每一句都来自已收录的文件，点句末的编号就能看到原文；没有依据的，文据不会作答。</p></div>"
 )
 

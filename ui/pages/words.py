@@ -10,8 +10,6 @@ EXAMPLES = "可以这样问"
 WORKING = "正在查找依据"
 STOPPED = "已停止。"
 STOPPED_HINT = "可以修改问题后重新提问。"
-EMPTY = "还没有输入问题。"
-EMPTY_HINT = "请写成一句完整的话，例如：值班室电话是多少？"
 DONE = "回答完成，共 {count} 处引文。"
 NO_EVIDENCE = "没有找到依据"
 NO_EVIDENCE_HINT = "可以换一种说法，写明年份、单位或文号；也可以到“文件”里翻看。"
@@ -22,7 +20,6 @@ UNDERSTOOD = "按此理解"
 
 COPY = "复制（含引文）"
 GOOD, BAD, WRONG = "有帮助", "没帮助", "引文有误"
-SOURCES_COUNT = "{files} 份文件，{places} 处引文"
 
 FILTERS = {
     "year": "年份", "festival": "节日", "place": "地区", "issuer": "单位",

@@ -47,11 +47,18 @@
     list.dataset.ready = (await fragment("", list)) ? "yes" : "";
   }
 
+  let wanted = 0;
+
   async function openDocument(id, start, end) {
-    const place = $("#wj-document");
+    const place = $("#wj-document"), mine = ++wanted;
     const range = start ? `?start=${start}&end=${end}` : "";
     $$("#wj-list a").forEach((a) => a.classList.toggle("wj-open", a.hash === `#document/${id}`));
-    if (await fragment(`/${encodeURIComponent(id)}${range}`, place)) {
+    const fresh = document.createElement("div");
+    const found = await fragment(`/${encodeURIComponent(id)}${range}`, fresh);
+    if (mine !== wanted) return;  // another document was asked for meanwhile
+    place.replaceChildren(...fresh.childNodes);
+    place.dataset.id = id;
+    if (found) {
       const mark = $("mark", place);
       if (mark) mark.scrollIntoView({ block: "center" });
       else { place.scrollTop = 0; scrollTo(0, 0); }
@@ -75,10 +82,10 @@
 
   let opener = null;
 
-  function openSource(key, focus) {
+  function openSource(key) {
     const card = $(`[data-source="${CSS.escape(key)}"]`);
     const panel = $("#wj-panel");
-    if (!card || !panel) return;
+    if (!card || !panel) return null;
     const copy = card.cloneNode(true);
     copy.removeAttribute("data-source");
     const sheet = $(".wj-sheet", panel);
@@ -92,8 +99,15 @@
     const original = $(".wj-original", copy);
     const mark = $("mark", original);
     if (mark) original.scrollTop = mark.getBoundingClientRect().top - original.getBoundingClientRect().top - original.clientHeight / 4;
+    return copy;
+  }
+
+  // Only what the reader asked for is read out; a source that opens by itself must not drown the answer.
+  function visitSource(key, focus) {
+    const copy = openSource(key);
+    if (!copy) return;
     if (focus) $("h2", copy).focus({ preventScroll: true });
-    say(`依据 ${card.dataset.place}：${$("h2", copy).textContent}`);
+    say(`依据 ${$("#wj-panel [data-place]").textContent}：${$("h2", copy).textContent}`);
   }
 
   function neighbour(key, step) {
@@ -194,10 +208,10 @@
     let on;
     if ((on = hit("button[data-cite]"))) {
       opener = on.dataset.cite;
-      openSource(opener, true);
+      visitSource(opener, true);
     } else if ((on = hit("[data-step]"))) {
       const [turn, number] = $("#wj-panel").dataset.now.split("-").map(Number);
-      openSource(`${turn}-${number + Number(on.dataset.step)}`, false);
+      visitSource(`${turn}-${number + Number(on.dataset.step)}`, false);
     } else if (hit("[data-close]")) {
       closeSource();
     } else if ((on = hit("[data-section]"))) {
@@ -233,10 +247,10 @@
     if (begun) {
       document.body.toggleAttribute("data-asked", true);
       emptyPanel();
-      turn.scrollIntoView({ block: "start", behavior: calm() });
+      requestAnimationFrame(() => $("#wj-current").scrollIntoView({ block: "start" }));  // after the welcome has left
     }
     const first = `${turn.dataset.turn}-1`;
-    if (turn.dataset.state === "answered" && !narrow() && $(`[data-source="${first}"]`)) openSource(first, false);
+    if (turn.dataset.state === "answered" && !narrow() && $(`[data-source="${first}"]`)) openSource(first);
   }
 
   function start() {

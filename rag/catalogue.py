@@ -1,0 +1,120 @@
+"""Questions about documents rather than in them: who issued it and when, which documents speak of a thing, how many."""
+
+import re
+from dataclasses import dataclass
+
+from rag import scope
+from rag.citations import original_span
+from rag.evidence import quoted
+from rag.retrieval import Found, Retriever
+from rag.schema import Document, Evidence, Span
+from rag.text import bigrams, compact, normalise, sentences
+
+# What may be asked of a document: the field of its metadata, and how people ask for it.
+_FIELDS = (
+    ("document_number", "文号", re.compile(r"文号|发文字号|字号|document number", re.I)),
+    ("addressees", "主送机关", re.compile(r"主送|(发|印发|下发|送)给(谁|哪)|发到(哪|谁)|收文")),
+    ("issued_on", "成文日期", re.compile(
+        r"(什么时候|何时|哪天|哪一天|几月|哪年|日期|时间|几号)[^，。？]{0,4}(发|印|下发|出台|成文|落款|签)|成文日期|发文日期|落款日期|落款时间|when", re.I)),
+    ("published_on", "发布日期", re.compile(r"发布日期|发布时间|(什么时候|何时|哪天)发布")),
+    ("issuers", "发文机关", re.compile(
+        r"(谁|哪个?(单位|部门|机关)|哪(两|三|几)个?(单位|部门|机关)|什么(单位|部门|机关))[^，。？]{0,8}(发|印|出台|制定|下发)|发文机关|发文单位|落款(单位|是谁)|who issued", re.I)),
+    ("title", "标题", re.compile(r"标题|题目|全称|叫什么名")),
+)
+_ABOUT_DOCUMENT = re.compile(
+    r"文号|发文|字号|主送|印发|下发|发布|成文|落款|日期|时间|哪天|什么时候|何时|什么|哪个|哪|谁|单位|机关|部门|标题|题目|全称|"
+    r"这份|那份|该|此|份|文件|通知|公告|意见|的|是|发|给|由|几月几[日号]|有关工作|期间|做好|关于|[？?，。\s]"
+)
+_COLLECTION = re.compile(
+    r"(现有|库里|库中|所有|全部|目前)?(的)?(哪些|哪几|几|多少|有没有)(份|个|篇)?(文件|通知|公文|文章|材料|单位|地方|稿子)?|文件|通知|公文|"
+    r"(里|中)?(都)?(提到|提及|涉及|写到|讲到|说到|谈到|出现|要求|规定|关于)了?(过)?|(一共|总共|共)(有)?(几|多少)(份|篇|个)?|列出|列举|发过|发了|"
+    r"[的了吗有都？?，。、\s]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogued:
+    """Evidence for a question about documents, or the reason why there is none. `count`: documents found, if counted."""
+
+    evidence: tuple[Evidence, ...]
+    reason: str = ""
+    counted: bool = False
+
+
+def of_metadata(found: Found, retriever: Retriever) -> Catalogued | None:
+    """Title, issuer, number, date or addressees of one document; None when the question is about something else."""
+    fields = [(field, name) for field, name, asked in _FIELDS if asked.search(found.query.text)]
+    if not fields:
+        return None
+    document = _the_document(found, retriever)
+    if document is None:
+        return None
+    missing = [name for field, name in fields if field not in document.meta.proof]
+    evidence = [
+        quoted(found, retriever, document, document.meta.proof[field], ("文件信息",), 1.0 - 0.01 * n)
+        for n, (field, _) in enumerate(fields) if field in document.meta.proof
+    ]
+    if not evidence:
+        return Catalogued((), f"《{document.name}》没有写明{'、'.join(missing)}。")
+    return Catalogued(tuple(evidence))
+
+
+def _the_document(found: Found, retriever: Retriever) -> Document | None:
+    """The one document the question is about, if what it says besides fits that document's own name."""
+    named = retriever.admitted_documents(found.query)
+    tops = list(dict.fromkeys(hit.document.id for hit in found.hits))
+    candidates = [id for id in tops if id in named] or named[:1] or tops[:1]
+    for id in candidates[:3]:
+        entry = retriever.index.metas[id]
+        text = found.query.text
+        for slot in scope.slots(found.query):
+            text = "".join(c for i, c in enumerate(text)
+                           if not any(a <= i < b for a, b in scope.mentions(slot, text)))
+        left = bigrams(_ABOUT_DOCUMENT.sub(" ", text))
+        name = compact(normalise("".join((entry.meta.title or "", *entry.meta.issuers, entry.meta.document_number or "",
+                                          entry.meta.kind or ""))))
+        if all(pair in name or len(pair) == 1 for pair in left):
+            return retriever.index.document(id)
+    return None
+
+
+def of_collection(found: Found, retriever: Retriever) -> Catalogued | None:
+    """Every document that the slots admit and that speaks of the topic, each with one sentence; complete and counted."""
+    query = found.query
+    topic = _topic(query.text, found)
+    slotted = any(True for _ in scope.slots(query))
+    named = retriever.admitted_documents(query) if slotted else list(retriever.index.metas)
+    out: list[Evidence] = []
+    for id in named:
+        document = retriever.index.document(id)
+        span, path = _saying(retriever, document, topic)
+        if span:
+            out.append(quoted(found, retriever, document, span, path, 1.0))
+    if not out:
+        return Catalogued((), f"现有文件都没有提到“{topic}”。" if topic else "没有符合条件的文件。")
+    return Catalogued(tuple(sorted(out, key=lambda e: e.document.meta.issued_on or "", reverse=True)), counted=True)
+
+
+def _topic(text: str, found: Found) -> str:
+    """What the documents should speak of: the words in quotation marks, else what is left of the question."""
+    if marked := re.search(r"[“\"「]([^”\"」]{2,40})[”\"」]", text):
+        return marked.group(1)
+    for slot in scope.slots(found.query):
+        spans = scope.mentions(slot, text)
+        text = "".join(c for i, c in enumerate(text) if not any(a <= i < b for a, b in spans))
+    return _COLLECTION.sub("", text)
+
+
+def _saying(retriever: Retriever, document: Document, topic: str) -> tuple[Span | None, tuple[str, ...]]:
+    """The first sentence of the document that says the topic; the place of its name when there is no topic."""
+    if not topic:
+        proof = document.meta.proof
+        span = next((proof[f] for f in ("title", "document_number", "issuers") if f in proof), None)
+        return span or (document.body[0] if document.body else None), ("文件信息",)
+    wanted = compact(normalise(topic))
+    for row in retriever.index.metas[document.id].rows:
+        passage = retriever.index.passage(row)
+        for span in sentences(passage.text):
+            if wanted in compact(normalise(passage.text[span.start : span.end])):
+                return original_span(document, passage, span), passage.section_path
+    return None, ()

@@ -1,0 +1,139 @@
+"""Whole lists and named sections: all of 一要…十要… when a list is asked for, 第七条 when 第七条 is."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from rag.evidence import quoted
+from rag.retrieval import Found, Retriever
+from rag.schema import Document, Evidence, Section, Span
+from rag.text import NUMERAL, number, sentences
+
+LONGEST_LIST = 40
+"""Items; a longer enumeration (the articles of a law) is not an answer."""
+_WHOLE_ITEM = 90
+"""Characters up to which an item is quoted whole; of a longer one its first sentence."""
+_ASKED_COUNT = re.compile(
+    rf"([{NUMERAL}]+|\d+)\s*(?:大|个|条|项|点|类)?(?:项|条|点|块|部分|方面|类|要求|措施|任务|工作|举措|原则|件|步|要)(?!以上|以下|内)"
+)
+_PARTS = re.compile(r"(哪几|几|哪些)(个|大)?(块|部分|方面|点|条|项)|主要(内容|讲|说)|(讲|说|包括|分)了?(哪些|什么|几)|“一要”|一要.{0,6}十要")
+
+
+def named_sections(found: Found, retriever: Retriever) -> list[Evidence]:
+    """The text of the sections the question names ("第七条", "第三部分"), in the documents it names."""
+    query = found.query
+    if not query.labels:
+        return []
+    out: list[Evidence] = []
+    for document in _documents(found, retriever):
+        for wanted, unit in query.labels:
+            for section in _labelled(document, wanted, unit)[:1]:
+                out.extend(_whole(found, retriever, document, section))
+    return out
+
+
+def whole_list(found: Found, retriever: Retriever) -> list[Evidence]:
+    """Every item of the enumeration the question asks for, in order; empty when none fits."""
+    query = found.query
+    counts = {n for m in _ASKED_COUNT.finditer(query.text) if (n := number(m.group(1))) and n > 1}
+    if not counts and query.form != "list" and not _PARTS.search(query.text):
+        return []
+    best: tuple[float, Document, list[Section]] | None = None
+    for document in _documents(found, retriever):
+        for parent, items in _enumerations(document):
+            worth = _fits(found, retriever, document, parent, items, counts)
+            if worth and (best is None or worth > best[0]):
+                best = worth, document, items
+    if best is None:
+        return []
+    worth, document, items = best
+    return [quoted(found, retriever, document, _lead(document, item), item.path[:-1], worth - 0.001 * n)
+            for n, item in enumerate(items)]
+
+
+def _documents(found: Found, retriever: Retriever) -> list[Document]:
+    """Documents the slots single out, else those of the best hits."""
+    named = retriever.admitted_documents(found.query)
+    ids = list(dict.fromkeys(hit.document.id for hit in found.hits[:3]))
+    if named:
+        ids = [id for id in ids if id in named] or named[:3]
+    return [retriever.index.document(id) for id in ids[:3]]
+
+
+def _labelled(document: Document, wanted: int, unit: str) -> list[Section]:
+    """Sections with this number; those that write the unit themselves before those that merely count."""
+    same = [s for s in document.sections if _value(s) == wanted]
+    written = [s for s in same if unit in s.label]
+    if written or unit in ("编", "章", "节"):
+        return written
+    if unit in ("部分", "个方面"):
+        return [s for s in same if s.level == 1]
+    return sorted(same, key=lambda s: (not s.label[:1].isdigit(), s.level))
+
+
+def _value(section: Section) -> int | None:
+    found = re.search(rf"[{NUMERAL}]+|\d+", section.label)
+    return number(found.group()) if found else None
+
+
+def _whole(found: Found, retriever: Retriever, document: Document, section: Section) -> list[Evidence]:
+    """The section's own text in one piece, or by its children when it has many."""
+    children = [s for s in document.sections if s.parent >= 0 and document.sections[s.parent] is section]
+    if section.end - section.start <= 1500 or not children:
+        end = min(section.end, section.start + 3000)
+        return [quoted(found, retriever, document, _trim(document, section.start, end), section.path, 1.0)]
+    return [quoted(found, retriever, document, _lead(document, c), c.path, 1.0 - 0.001 * n) for n, c in enumerate(children)]
+
+
+def _enumerations(document: Document) -> Iterable[tuple[Section | None, list[Section]]]:
+    """Runs of at least two numbered siblings, with the section they stand in."""
+    by_parent: dict[int, list[Section]] = {}
+    for section in document.sections:
+        if section.kind == "part" and section.label:
+            by_parent.setdefault(section.parent, []).append(section)
+    for parent, items in by_parent.items():
+        for run in _restarts(items):
+            if 2 <= len(run) <= LONGEST_LIST:
+                yield (document.sections[parent] if parent >= 0 else None), run
+
+
+def _restarts(items: Sequence[Section]) -> Iterable[list[Section]]:
+    """Siblings cut where the numbering starts again at one."""
+    run: list[Section] = []
+    for item in items:
+        if run and _value(item) == 1:
+            yield run
+            run = []
+        run.append(item)
+    if run:
+        yield run
+
+
+def _fits(
+    found: Found, retriever: Retriever, document: Document, parent: Section | None, items: Sequence[Section], counts: set[int]
+) -> float:
+    """How well an enumeration answers: 0 when it does not."""
+    hits = [h for h in found.hits[:6] if h.document.id == document.id
+            and any(i.start <= h.passage.start < i.end for i in items)]
+    around = document.text[max(0, items[0].start - 120) : items[0].start] if parent else ""
+    about = retriever.share(found, document.id, (parent.path[-1] if parent else document.name) + around)
+    if counts:
+        return 2 * about + 0.1 * len(hits) if len(items) in counts and (about >= 0.3 or hits) else 0.0
+    if not _PARTS.search(found.query.text) and parent is None:
+        return 0.0  # "哪些要求" about a whole document is answered by passages, not by its table of contents
+    inside = len({next(n for n, i in enumerate(items) if i.start <= h.passage.start < i.end) for h in hits})
+    return about + 0.2 * inside if about >= 0.6 or (about >= 0.35 and inside >= 2) else 0.0
+
+
+def _lead(document: Document, item: Section) -> Span:
+    """The item whole when it is short, else its first sentence."""
+    span = _trim(document, item.start, item.end)
+    if span.end - span.start <= _WHOLE_ITEM:
+        return span
+    text = document.text[span.start : span.end].replace("\n", " ")
+    first = next(iter(sentences(text)))
+    return Span(span.start + first.start, span.start + first.end)
+
+
+def _trim(document: Document, start: int, end: int) -> Span:
+    text = document.text[start:end]
+    return Span(start + len(text) - len(text.lstrip()), start + len(text.rstrip()))

@@ -1,0 +1,66 @@
+"""Homophone typos (疫晴 for 疫情, 值搬 for 值班) mended against the vocabulary of the index.
+
+Input methods offer characters of the same sound, so that is how people mistype. A character is suspected only when
+jieba sees no word around it and the collection knows neither pair it stands in; it is replaced only by one of the
+same sound that makes a pair the collection knows.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+from rag.text import HAN_CHARACTER, frequent_characters, known_word, segments
+
+
+def mended(text: str, frequency: Callable[[str], int]) -> tuple[str, list[tuple[str, str]]]:
+    """`text` with typos replaced, and the (before, after) pairs; frequency: passages that hold a bigram."""
+    out = list(text)
+    changes: list[tuple[str, str]] = []
+    for at in _suspects(text):
+        best, most = None, 0
+        for other in _same_sound().get(_sound(out[at]), ()):
+            if other == out[at]:
+                continue
+            known = sum(frequency(pair) for pair in _pairs(out, at, other))
+            if known > most:
+                best, most = other, known
+        if best and not any(frequency(pair) for pair in _pairs(out, at, out[at])):
+            start = at - 1 if at and frequency(out[at - 1] + best) else at
+            before = "".join(out[start : start + 2])
+            out[at] = best
+            changes.append((before, "".join(out[start : start + 2])))
+    return "".join(out), changes
+
+
+def _suspects(text: str) -> list[int]:
+    """Positions of Chinese characters that jieba leaves alone."""
+    out, at = [], 0
+    for word in segments(text):
+        if len(word) == 1 and HAN_CHARACTER.match(word):
+            out.append(at)
+        elif len(word) == 2 and HAN_CHARACTER.match(word) and not known_word(word):
+            out.extend((at, at + 1))
+        at += len(word)
+    return out
+
+
+def _pairs(characters: list[str], at: int, char: str) -> list[str]:
+    """The pairs that `char` would stand in at this place."""
+    before = characters[at - 1] + char if at and HAN_CHARACTER.match(characters[at - 1]) else None
+    after = char + characters[at + 1] if at + 1 < len(characters) and HAN_CHARACTER.match(characters[at + 1]) else None
+    return [pair for pair in (before, after) if pair]
+
+
+@cache
+def _sound(char: str) -> str:
+    from pypinyin import Style, pinyin
+
+    return next((sounds[0] for sounds in pinyin(char, style=Style.NORMAL, errors="ignore")), "")
+
+
+@cache
+def _same_sound() -> dict[str, tuple[str, ...]]:
+    """Common characters by sound, tone aside."""
+    out: dict[str, list[str]] = {}
+    for char in frequent_characters():
+        out.setdefault(_sound(char), []).append(char)
+    return {sound: tuple(chars) for sound, chars in out.items()}
