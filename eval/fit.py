@@ -34,11 +34,12 @@ _RANKED = [FEATURES.index(name) for name in ("late", "weakest", "coverage", "big
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question: features float [candidates, len(FEATURES)], gains float [candidates], and its set's number."""
+    """One question: features and gains of its candidates, what the gate looks at, and its set's number."""
 
     answerable: bool
     language: str
     features: np.ndarray
+    evident: np.ndarray
     gains: np.ndarray
     group: int
 
@@ -61,7 +62,7 @@ def _example(pipeline: Pipeline, locator: Locator, item: EvalItem, group: int) -
     for target in locator.targets(item) if item.answerable else ():
         for n, hit in enumerate(result.hits):
             gains[n] += locator.touched(target, hit.document.source, hit.passage.start, hit.passage.end)
-    return Example(item.answerable, result.query.language, result.features, gains, group)
+    return Example(item.answerable, result.query.language, result.features, result.evident, gains, group)
 
 
 def fit_ranking(data: list[Example], strength: float = 1e-3) -> np.ndarray:
@@ -86,7 +87,7 @@ def fit_ranking(data: list[Example], strength: float = 1e-3) -> np.ndarray:
 
 def fit_gate(data: list[Example]) -> tuple[np.ndarray, np.ndarray]:
     """Weights [1 + len(FEATURES)] with the intercept first, and cross-validated probabilities in the order of `data`."""
-    x = np.array([gate.signals(e.features)[1:] for e in data])
+    x = np.array([gate.signals(e.evident)[1:] for e in data])
     y = np.array([e.answerable for e in data])
     groups = np.array([e.group for e in data])
     balance = np.array([1 / ((y == a) & (groups == g)).sum() for a, g in zip(y, groups, strict=True)])

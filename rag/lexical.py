@@ -7,11 +7,13 @@ no Chinese, never see a sentence. Queries are built from tokens, never parsed fr
 
 import errno
 import json
+import os
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ import numpy as np
 from rag.errors import IndexDamaged
 
 FIELDS = ("words", "bigrams")
+_LINKS = "wenju-links-"
 _SEGMENT = "0" * 31 + "1"
 _HEAP = 2_000_000_000
 """Upper bound of the writer's memory, used as needed: one flush, hence one segment and row = document number."""
@@ -167,7 +170,8 @@ class LexicalIndex:
 def _links_to(folder: Path) -> Iterator[Path]:
     """A passing folder of links to the files of another: tantivy puts a lock file beside what it opens, and a generation
     is never written to, nor need it be writable."""
-    links = Path(tempfile.mkdtemp(prefix="wenju-"))
+    _sweep()
+    links = Path(tempfile.mkdtemp(prefix=_LINKS))
     try:
         for file in folder.resolve().iterdir():
             (links / file.name).symlink_to(file)
@@ -177,3 +181,12 @@ def _links_to(folder: Path) -> Iterator[Path]:
         gone = links.rename(links.with_name(links.name + "-gone"))
         shutil.rmtree(gone, ignore_errors=True)
         shutil.rmtree(gone, ignore_errors=True)  # for a file that came while the first was at work
+
+
+def _sweep() -> None:
+    """Removes passing folders that killed processes have left: they live for milliseconds, these are hours old."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_LINKS}*"):
+        with suppress(OSError):
+            status = path.lstat()
+            if status.st_uid == os.geteuid() and status.st_mtime < time.time() - 3600 and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)

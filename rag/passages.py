@@ -14,7 +14,7 @@ LEAST, MOST = 120, 260
 LONGEST = 600
 """No sentence longer than this stays whole."""
 _SMALL = 40
-_CROWDED = 340
+_REST, _CROWDED = 60, 340
 _STOPS = "。！？!?；;…"
 
 
@@ -211,7 +211,7 @@ class _Packer:
         out: list[tuple[list[_Unit], int]] = []
         for group, home in groups:
             size = group[-1].end - group[0].start
-            if out and out[-1][1] == home and home >= 0 and size < _SMALL and group[0].section == out[-1][0][-1].section:
+            if out and out[-1][1] == home and home >= 0 and size < _REST and group[0].section == out[-1][0][-1].section:
                 before = out[-1][0]
                 near = not self.text[before[-1].end : group[0].start].strip()
                 if near and group[-1].end - before[0].start <= _CROWDED:

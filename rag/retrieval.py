@@ -18,6 +18,8 @@ from rag.schema import Hit, Span, Trace
 from rag.scope import Slot
 from rag.text import bigrams, compact, normalise, words
 
+CONSIDERED = 3
+"""First hits that the gate looks at."""
 POOL = 60
 """Candidates taken from each first-stage ranking."""
 FEATURES = (
@@ -36,7 +38,8 @@ FEATURES = (
 class Found:
     """What a question found. `hits` are admitted by every slot; `leads` are the best of the others.
 
-    features: float32 [hits, len(FEATURES)]. unmet: slots that no passage of the index meets.
+    features: float64 [hits, len(FEATURES)]. evident: the same for the first hits, the slots' own words counting little
+    where they are met: whether the matter itself is there. unmet: slots that no passage of the index meets.
     """
 
     query: Query
@@ -44,6 +47,7 @@ class Found:
     emphasis: Emphasis
     hits: tuple[Hit, ...]
     features: np.ndarray
+    evident: np.ndarray
     leads: tuple[Hit, ...]
     unmet: tuple[Slot, ...]
     timings_ms: dict[str, float]
@@ -55,6 +59,7 @@ class Retriever:
     def __init__(self, index: Index, embedder: Embedder) -> None:
         self.index, self.embedder = index, embedder
         self._places = {id: scope.places_of(entry.meta) for id, entry in index.metas.items()}
+        self._said: dict[str, tuple[str, ...]] = {}
         self._order = list(index.metas)
         self._normal = lru_cache(maxsize=20_000)(self._normalised)
         self._whole = lru_cache(maxsize=2_000)(self._whole_text)
@@ -76,9 +81,11 @@ class Retriever:
         admitted, others = self._admitted(query, slots, rows, order)
         unmet = () if admitted else tuple(s for s in slots if not self._anyone_meets(s, query, rows))
         hits = tuple(self._hit(rows, i, n, scores, features, rankings) for n, i in enumerate(admitted[:k], 1))
-        leads = tuple(self._hit(rows, i, n, scores, features, rankings) for n, i in enumerate(others[:k], 1))
+        all_features, features = features, features[admitted[:k]]
+        evident = self._beyond_slots(query, encoded, weighed, slots, hits, features)
+        leads = tuple(self._hit(rows, i, n, scores, all_features, rankings) for n, i in enumerate(others[:k], 1))
         clock.lap("select")
-        return Found(query, encoded, weighed, hits, features[admitted[:k]], leads, unmet, clock.laps)
+        return Found(query, encoded, weighed, hits, features, evident, leads, unmet, clock.laps)
 
     # ------------------------------------------------------------ first stage
 
@@ -150,6 +157,34 @@ class Retriever:
         self._first_stage_scores(out, query, encoded, rows, rankings)
         return out
 
+    def _beyond_slots(
+        self, query: Query, encoded: Encoded, weighed: Emphasis, slots: Sequence[Slot], hits: Sequence[Hit],
+        features: np.ndarray,
+    ) -> np.ndarray:
+        """`features` of the first hits with the words of met slots counting little: float64 [≤ CONSIDERED, features]."""
+        out = features[:CONSIDERED].copy()
+        most = _idf(self.index.lexical, "bigrams", "")
+        for i, hit in enumerate(hits[:CONSIDERED]):
+            token_weights, pair_weights = self._weights_beyond(weighed, encoded, query, slots, hit.document.id)
+            best = best_matches(encoded.tokens, [self.index.tokens(hit.row)[0]])
+            total = float(pair_weights.sum()) or 1.0
+            here = self._has(weighed, (), self._normal(hit.row))
+            anywhere = self._has(weighed, (), self._whole(hit.document.id))
+            out[i, 0], out[i, 1] = late_interaction(best, token_weights)[0], weakest_fifth(best, token_weights)[0]
+            out[i, 2], out[i, 7] = pair_weights[here].sum() / total, pair_weights[anywhere].sum() / total
+            out[i, 8] = pair_weights[~anywhere].max(initial=0.0) / most
+        return out
+
+    def _weights_beyond(
+        self, weighed: Emphasis, encoded: Encoded, query: Query, slots: Sequence[Slot], document_id: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of tokens and of bigrams, those of slots that the document meets reduced."""
+        token_weights, pair_weights = weighed.of_tokens(encoded.spans), weighed.weights.copy()
+        for start, end in self._met(document_id, query, slots):
+            token_weights[(encoded.spans[:, 0] < end) & (encoded.spans[:, 1] > start)] *= _MET_SHARE
+            pair_weights[[start <= a and b <= end for a, b in weighed.places]] *= _MET_SHARE
+        return token_weights, pair_weights
+
     def _first_stage_scores(
         self, out: np.ndarray, query: Query, encoded: Encoded, rows: np.ndarray,
         rankings: Mapping[str, tuple[np.ndarray, np.ndarray]],
@@ -194,16 +229,19 @@ class Retriever:
         return admitted, others
 
     def _admits(self, query: Query, slots: list[Slot], row: int) -> bool:
-        verdicts = self._verdicts(self.index.passage(row).document_id, query, slots)
+        id = self.index.passage(row).document_id
+        verdicts = self._verdicts(id, query, slots)
         text = self._normal(row)
+        signed = self.index.passage(row).section_path == ("落款",)  # its date is that of issue, not of the matter
         return all(scope.grouped(slots, [
-            bool(v or scope.in_words(slot, text) or (v is None and self._may_be(slot, row)))
+            bool(v or (scope.in_words(slot, text) and not signed) or (v is None and self._may_be(slot, id)))
             for v, slot in zip(verdicts, slots, strict=True)
         ]))
 
-    def _may_be(self, slot: Slot, row: int) -> bool:
-        """Whether a document that does not say it is of the slot may be: of a place, or if its text speaks of the slot."""
-        return slot.name == "地区" or scope.in_words(slot, self._whole(self.index.passage(row).document_id))
+    def _may_be(self, slot: Slot, id: str) -> bool:
+        if id not in self._said:
+            self._said[id] = self._places[id] or scope.places_in(self.index.document(id).text)
+        return scope.may_be(slot, self.index.metas[id].meta, self._said[id], self._whole(id))
 
     def _anyone_meets(self, slot: Slot, query: Query, rows: np.ndarray) -> bool:
         return any(self._admits(query, [slot], int(r)) for r in rows)
@@ -230,18 +268,15 @@ class Retriever:
         """
         tokens, where = self.index.tokens(hit.row)
         parts = [tokens[(where[:, 0] >= s.start) & (where[:, 0] < s.end)] for s in spans]
-        token_weights = found.emphasis.of_tokens(found.encoded.spans)
-        for start, end in self._met(hit.document.id, found.query, list(scope.slots(found.query))):
-            token_weights[(found.encoded.spans[:, 0] < end) & (found.encoded.spans[:, 1] > start)] *= _MET_SHARE
+        slots = list(scope.slots(found.query))
+        token_weights, _ = self._weights_beyond(found.emphasis, found.encoded, found.query, slots, hit.document.id)
         late = late_interaction(best_matches(found.encoded.tokens, parts), token_weights)
         return late + 0.5 * np.array([self.share(found, hit.document.id, hit.passage.text[s.start : s.end]) for s in spans])
 
     def share(self, found: "Found", document_id: str, text: str) -> float:
         """Weighted share in [0, 1] of the question's bigrams, those of met slots counting little, that `text` has."""
-        weighed = found.emphasis
-        pair_weights = weighed.weights.copy()
-        for start, end in self._met(document_id, found.query, list(scope.slots(found.query))):
-            pair_weights[[start <= a and b <= end for a, b in weighed.places]] *= _MET_SHARE
+        weighed, slots = found.emphasis, list(scope.slots(found.query))
+        _, pair_weights = self._weights_beyond(weighed, found.encoded, found.query, slots, document_id)
         total = pair_weights.sum()
         return float(pair_weights[self._has(weighed, (), normalise(text))].sum() / total) if total else 0.0
 

@@ -17,6 +17,7 @@ from rag.text import compact, normalise
 
 _PLACE_SUFFIX = re.compile(r"(?<=[\u4e00-\u9fff]{2})[省市州盟]|壮族自治区|回族自治区|维吾尔自治区|自治区|自治州|特别行政区")
 _SUFFIXED = "(?:特别行政区|(?:壮族|回族|维吾尔)?自治区|自治州|省|市|州|盟)?"
+_KEEPS_NAMING = 3
 _LAW = re.compile(r"^(中华人民共和国|关于)")
 
 
@@ -100,9 +101,36 @@ def in_words(slot: Slot, text: str) -> bool:
 
 
 def places_of(meta: Metadata) -> tuple[str, ...]:
-    """The places a document is of: those of its issuers, addressees and title, else those its text begins with."""
-    named = find_places("\n".join((*meta.issuers, *meta.addressees, meta.title or "")))
-    return tuple(named or find_places("\n".join(meta.places)))
+    """The places a document is of: those of its issuers and title, with them its addressees'.
+
+    None for a national issuer, whoever it writes to, and for a document that names no issuer.
+    """
+    named = find_places("\n".join((*meta.issuers, meta.title or "")))
+    return tuple(dict.fromkeys((*named, *find_places("\n".join(meta.addressees))))) if named else ()
+
+
+def places_in(text: str) -> tuple[str, ...]:
+    """Places a text keeps naming (three times or more): what a document without an issuer is about."""
+    return tuple(place for place in find_places(text) if text.count(place) >= _KEEPS_NAMING)
+
+
+def may_be(slot: Slot, meta: Metadata, own_places: tuple[str, ...], text: str) -> bool:
+    """Whether a document that does not say so may still be of the slot. own_places: `places_of`, else `places_in`.
+
+    text: all of it, normalised. A year: when the text names it, or none at all. A place or an office: when the
+    document is of no other place.
+    """
+    match slot.name:
+        case "年份":
+            return slot.value in text or not re.search(r"(?:19|20)\d{2}年", text)
+        case "地区":
+            return slot.value in text or not own_places or compatible(slot.value, own_places)
+        case "单位":
+            places = find_places(slot.value)[-1:]
+            return _bare(slot.value) in text or (not meta.issuers and (
+                not own_places or all(compatible(p, own_places) for p in places)))
+        case _:
+            return in_words(slot, text)
 
 
 def same_title(asked: str, title: str) -> bool:

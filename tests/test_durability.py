@@ -383,7 +383,7 @@ def test_a_killed_writer_leaves_one_of_the_two_generations(place: Path) -> None:
     docs.mkdir()
     (docs / "a.txt").write_text(TEXTS["a"], encoding="utf-8")
     tests = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
+    environment = {**os.environ, "TMPDIR": str(place), "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
     command = [sys.executable, "-c", WRITER, str(folder), str(docs)]
     generations: set[str] = set()
     for _ in range(5):

@@ -2,7 +2,9 @@
 
 import hashlib
 import math
+import os
 import random
+import tempfile
 import threading
 from collections import Counter
 from pathlib import Path
@@ -118,6 +120,19 @@ def test_opening_and_searching_write_nothing_and_outlive_the_files(rows: list[li
     (tmp_path / "index").rmdir()
     assert index.search(["值班"], 10, "words")[0].tolist() == before
     assert index.terms(3)["words"] == " ".join(rows[3])
+
+
+def test_what_killed_readers_left_is_swept_up(rows: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    kept = tmp_path / "kept"
+    kept.write_text("not mine")
+    for name in ("wenju-links-old", "wenju-links-young", "other-old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "link").symlink_to(kept)
+        if name.endswith("old"):
+            os.utime(tmp_path / name, (0, 0))
+    written(tmp_path / "index", rows[:3])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["index", "kept", "other-old", "wenju-links-young"]
 
 
 def test_many_threads_get_the_same(index: LexicalIndex) -> None:

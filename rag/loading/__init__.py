@@ -1,7 +1,7 @@
 """Files to documents. One file here for each format, and one line in `_read`."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,5 +83,18 @@ def _document(data: bytes, source: str, content: Content) -> Document:
     digest = hashlib.sha256(data).hexdigest()
     found = sections(content.text, content.blocks, content.wrapped)
     meta = metadata(content.text, content.blocks, found, content.given)
-    body = tuple(b.span for b in content.blocks if b.content)
+    body = _body(content.blocks, meta.proof.get("title"))
     return Document("d" + digest[:16], source, digest, content.text, meta, found, body)
+
+
+def _body(blocks: Sequence[Block], title: Span | None) -> tuple[Span, ...]:
+    """The spans of the content, the lines of a broken title as one."""
+    out: list[Span] = []
+    for found in blocks:
+        if not found.content:
+            continue
+        if title and out and title.start <= out[-1].start and found.start < title.end and found.start > title.start:
+            out[-1] = Span(out[-1].start, found.end)
+        else:
+            out.append(found.span)
+    return tuple(out)

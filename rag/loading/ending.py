@@ -20,9 +20,11 @@ _COUNT = r"(?:[\d一二三四五六七八九十]{1,3}(?:[-－—]\d+)?)"
 _LABEL_ONLY = re.compile(rf"附\s?(?:件|录|表|图)\s?{_COUNT}?\s?[:：.．、]?|附\s?[:：]")
 _LABEL_TITLE = re.compile(rf"附\s?(?:件|录|表|图)\s?(?:{_COUNT}\s?[.．、:：]|[:：])\s?\S.{{0,100}}|附\s?[:：]\s?\S.{{0,60}}")
 _LABEL_JOINED = re.compile(rf"附\s?件\s?{_COUNT}\s?(?![所中的规要里和、，及至到])[\u4e00-\u9fff《].{{1,80}}")
+_TRAILERS = 3
+"""So many short lines after the date still belong to the signature."""
 _PHONE = re.compile(r"(?<!\d)(?:0\d{2,3}[-—－\s]?\d{7,8}|1\d{10}|400[-\d]{7,10}|\d{7,8})(?!\d)")
 _CONTACT = re.compile(r"联系(?:人|电话|方式|地址)|电\s*话|传\s*真|邮\s*箱|邮\s*编|热线|E-?mail|通[讯信]地址|办公地址", re.I)
-_AFTER_DATE = re.compile(r"[（(](?:此件|本文|有此件|联系|此文)[^（）()]{0,60}[）)]|抄\s?[送报][:：].*|(?:信息)?公开(?:方式|属性|类别|形式)[:：].{0,20}|主动公开|[^，。]{2,30}\d{4}年\d{1,2}月\d{1,2}日印发")
+_AFTER_DATE = re.compile(r"[（(](?:此件|本文|联系|此文|(?:信息)?公开)[^（）()]{0,60}[）)]|抄\s?[送报][:：].*|(?:信息)?公开(?:方式|属性|类别|形式)[:：].{0,20}|主动公开|[^，。]{2,30}\d{4}年\d{1,2}月\d{1,2}日印发")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Part:
 
 def is_org(text: str) -> bool:
     """Whether a line is the name of an organisation and nothing else."""
-    return len(text) <= 45 and "关于" not in text and not mark(text) and bool(_ORG.fullmatch(text)) and text[-2:] != "通知"
+    return len(text) <= 45 and "关于" not in text and not mark(text) and not DATE.match(text) and bool(_ORG.fullmatch(text)) and text[-2:] != "通知"
 
 
 def is_contact(text: str) -> bool:
@@ -119,6 +121,8 @@ def _signatures(blocks: Sequence[Block]) -> list[tuple[int, int]]:
         last = at + 1
         while last < len(blocks) and _AFTER_DATE.fullmatch(blocks[last].text):
             last += 1
+        if len(blocks) - last <= _TRAILERS and not any(running(b.text) or _labelled(b) or is_contact(b.text) for b in blocks[last:]):
+            last = len(blocks)
         if first > 0 and (last == len(blocks) or _opens_attachment(blocks, last) or is_contact(blocks[last].text)):
             out.append((first, last))
     return out

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rag.loading.blocks import Block
+from rag.loading.blocks import Block, block
 from rag.loading.drafts import Draft
 from rag.loading.numbering import mark
 from rag.text import number, sentences
@@ -19,6 +19,26 @@ _WORD = re.compile(r"([一二三四五六七八九十]{1,3})\s?([要是])(?!否)
 _CLAUSE = re.compile(r"[^，。；;,:：！？]+")
 _LONGEST_CLAUSE = 40
 _DEEPEST = 20
+_NUMBERED = ("一、", "（一）", "1.", "（1）", "1）", "①")
+_FAR = 1200
+
+
+def parted(text: str, blocks: Sequence[Block]) -> list[Block]:
+    """The blocks, those that hold several numbered items ("①…；②…；③…") cut into one for each."""
+    out: list[Block] = []
+    for found in blocks:
+        opening = mark(found.text) if found.kind == "text" else None
+        start = found.start
+        if opening and opening.kind in _NUMBERED:
+            raw = text[found.start : found.end]
+            for point in _POINT.finditer(raw, 1):
+                following = mark(raw[point.end() : point.end() + 12])
+                after_stop = raw[point.start() - 1] in "。；;！？"
+                if after_stop and following and (following.kind, following.number) == (opening.kind, opening.number + 1):
+                    out.append(block(text, start, found.start + point.end(), kind=found.kind))
+                    start, opening = found.start + point.end(), following
+        out.append(found if start == found.start else block(text, start, found.end, kind=found.kind))
+    return out
 
 
 @dataclass(slots=True)
@@ -80,7 +100,7 @@ def _items(text: str, own: Sequence[Block]) -> Iterator[tuple[str, _Item]]:
         raw = text[found.start : found.end]
         for point in _POINT.finditer(raw):
             at = point.end()
-            before = raw[: point.start()][-1:]
+            before = raw[max(point.start() - 1, 0) : point.start()]
             if at == 0 and index == 0 and mark(raw):
                 continue
             piece = raw[at : at + 80]
@@ -89,7 +109,7 @@ def _items(text: str, own: Sequence[Block]) -> Iterator[tuple[str, _Item]]:
                 value = number(word[1])
                 if value:
                     yield word[2], _Item(found.start + at, value, word[1] + word[2], piece[word.end() :], breaks)
-            elif breaks and (own_mark := mark(piece)) and own_mark.kind in ("一、", "（一）", "1.", "（1）", "1）", "①"):
+            elif breaks and (own_mark := mark(piece)) and own_mark.kind in _NUMBERED:
                 yield own_mark.kind, _Item(found.start + at, own_mark.number, own_mark.label, piece[own_mark.end :], breaks)
 
 
@@ -122,5 +142,6 @@ def _last_end(text: str, own: Sequence[Block], run: _Run, bound: int) -> int:
     counts = [sum(1 for _ in sentences(text[a:b].replace("\n", " ").replace("\r", " "))) for a, b in spans]
     if max(counts) > 1:
         return paragraph
-    first = next(sentences(text[last:paragraph].replace("\n", " ").replace("\r", " ")), None)
-    return last + first.end if first else paragraph
+    near = text[last : min(paragraph, last + _FAR)].replace("\n", " ").replace("\r", " ")
+    first = next(sentences(near), None)
+    return last + first.end if first and first.end < _FAR else paragraph

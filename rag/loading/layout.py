@@ -24,6 +24,8 @@ BYLINE = re.compile(r"(?:^|[。！？”\s])[^，。！？：\s]{0,12}(?:记者|
 """A newspaper's "XX日报记者 张三 李四" at the end of a line."""
 
 _DAY = re.compile(r"\d{1,4}\s?[年月日]")
+_LETTER_BEFORE, _LETTER = re.compile(r"(?:^|\s)[\u4e00-\u9fff]$"), re.compile(r"[\u4e00-\u9fff](?:\s|$)")
+_EDITOR = re.compile(r"(?<=\S)[\[（(【]?(?:责任编辑|网络编辑|责编)\s?[:：].{2,30}$")
 _TITLED = re.compile(r"[^\s，。；]{6,60}\s+[^\s][^\n]{0,200}[。；]")
 _FLAT_LINE = 150
 _FULL = 0.8
@@ -63,7 +65,9 @@ def lines(text: str) -> list[Line]:
         last = found.end()
         start = found.start() + len(raw) - len(raw.lstrip())
         indent = raw[:1] == "\u3000" or raw[:4].isspace() or raw[:1] == "\t"
-        for begin, end in _pieces(bare, not out):
+        editor = _EDITOR.search(bare, max(len(bare) - 50, 0))
+        stop = editor.start() if editor else len(bare)
+        for begin, end in (*_pieces(bare[:stop], not out), *([(stop, len(bare))] if editor else [])):
             piece = bare[begin:end]
             kind: Kind = "furniture" if is_furniture(piece) else "text"
             inner = (begin > 0 and bare[begin - 1] == "\u3000") or bare[max(begin - 2, 0) : begin] == "  "
@@ -91,10 +95,10 @@ def _pieces(line: str, first: bool) -> Iterator[tuple[int, int]]:
 def _breaks(line: str, start: int, blanks: re.Match[str]) -> bool:
     """Whether these blanks of a flat line stand for a line break."""
     before, after = line[blanks.start() - 1], line[blanks.end() : blanks.end() + 40]
-    if before in "，、,（(《“":
+    if before in "，、,（(《“" or (_LETTER_BEFORE.search(line[max(blanks.start() - 2, 0) : blanks.start()]) and _LETTER.match(after)):
         return False
     head = line[start : blanks.start()] if blanks.start() - start <= 60 else ""
-    if len(head) == 1:
+    if len(head) == 1 or any(head.count(a) > head.count(b) for a, b in ("“”", "《》", "（）")):
         return False
     if blanks.start() - start <= 160 and TITLE_END.search(line[max(start, blanks.start() - 24) : blanks.start()]):
         return not re.search("[。；]", line[start : blanks.start()])

@@ -8,7 +8,7 @@ from rag.loading.blocks import Block
 from rag.loading.drafts import Draft
 from rag.loading.ending import Part, split
 from rag.loading.headings import LONGEST, name_all, title_of
-from rag.loading.inline import enumerate_inline
+from rag.loading.inline import enumerate_inline, parted
 from rag.loading.tree import grow
 from rag.schema import Section
 
@@ -23,6 +23,7 @@ def sections(text: str, blocks: Sequence[Block], wrapped: bool = False) -> tuple
     title = next((i for i, b in enumerate(content[:3]) if b.kind == "heading"), None)
     if title is not None and (content[title].level == 1 or title == 0):
         content[title] = replace(content[title], kind="text", level=0)
+    content = parted(text, content)
     root = Draft(0, 0)
     page = articles(content) if wrapped else []
     for article in page:

@@ -23,6 +23,7 @@ KINDS = (
 )
 """Kinds of document, a longer name before the shorter one it ends with."""
 
+_NO_PLACE = ("开发区", "特别行政区", "示范区", "试验区", "自治区")
 _KIND_END = re.compile("(" + "|".join(KINDS) + r")(?:[（(].{0,30}[)）])*$")
 
 
@@ -39,4 +40,5 @@ def kind_of(title: str) -> str | None:
 
 def places(text: str) -> tuple[str, ...]:
     """Provinces (by their full names), cities and counties named in issuers, titles or addressees."""
-    return tuple(dict.fromkeys(PROVINCES.get(name, name) for name in find_places(text)))
+    found = (name for name in find_places(text) if name not in _NO_PLACE)
+    return tuple(dict.fromkeys(PROVINCES.get(name, name) for name in found))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 Grid = Sequence[Sequence[str]]
 """Cells of a table, row by row; a merged cell's text stands in each place it covers."""
@@ -43,7 +44,7 @@ def _looks_like_heads(rows: Sequence[Sequence[str]], at: int) -> bool:
 
 
 def _merged(row: Sequence[str]) -> bool:
-    return any(a == b for a, b in zip(row, row[1:], strict=False))
+    return any(a == b for a, b in pairwise(row))
 
 
 def _continues_heads(rows: Sequence[Sequence[str]], at: int) -> bool:

@@ -9,13 +9,15 @@ from rag.loading.blocks import Block
 from rag.loading.dates import DATE, iso
 from rag.loading.decode import decode
 from rag.loading.furniture import is_furniture
+from rag.loading.headlines import is_number, unglued
 from rag.loading.layout import Line, paragraphs
-from rag.loading.metadata import is_number, unglued
 from rag.loading.page import Page, PageLine, read_page
 from rag.schema import Span
 from rag.text import compact
 
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?([\w-]{3,20})""", re.I)
+_NESTING = re.compile(r"<(/?)(?:div|section|article|main|table|ul|ol|dl|blockquote|center|fieldset|form|header|aside)\b", re.I)
+_DEEPEST = 3000
 _KEYS = {
     "title": re.compile(r"(?:标题|文件名称|名称|信息名称)"),
     "issuers": re.compile(r"(?:发文机关|发布机构|发布单位|发文单位|制发机关|公开主体|成文机关)"),
@@ -53,7 +55,10 @@ def read_html(data: bytes, name: str) -> tuple[str, list[Block], dict[str, tuple
     The text is one line for each block: title, header table as "名称：值", body, table rows, files to download.
     """
     declared = _CHARSET.search(data[:4096])
-    page = read_page(decode(data, name, declared[1].decode("ascii") if declared else None))
+    html = decode(data, name, declared[1].decode("ascii") if declared else None)
+    if _depth(html) > _DEEPEST:
+        raise DocumentError(f"“{name}”的网页标签嵌套过深，不像正常网页。", "请在浏览器中打开，复制正文另存为文本。")
+    page = read_page(html)
     first, last = page.content()
     if not page.lines:
         raise DocumentError(f"“{name}”里没有正文。", "网页内容可能由脚本生成，请在浏览器中打开后另存为完整网页，或复制成文本。")
@@ -65,6 +70,15 @@ def read_html(data: bytes, name: str) -> tuple[str, list[Block], dict[str, tuple
     _add_body(built, body, title)
     text = "\n".join(built.pieces)
     return text, paragraphs(text, built.lines, None), built.given
+
+
+def _depth(html: str) -> int:
+    """How deep elements that must be closed are nested; parsing time grows with its square."""
+    depth = deepest = 0
+    for tag in _NESTING.finditer(html):
+        depth = max(depth - 1, 0) if tag[1] else depth + 1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 # ---------------------------------------------------------------- header

@@ -1,0 +1,62 @@
+"""Lines at the head of a document: what is a title, a document number, a law's history, an addressee line."""
+
+import re
+
+from rag.loading.dates import DATE
+from rag.loading.ending import ORG_END
+from rag.loading.numbering import mark
+from rag.loading.subjects import KINDS
+
+_TITLE_KIND = "(?:" + "|".join(k for k in KINDS if k not in ("法", "令")) + ")"
+TITLE_DONE = re.compile(rf"{_TITLE_KIND}(?:[（(][^（）()]{{0,30}}[)）])*$")
+_GLUED = re.compile(rf"(?<=[\u4e00-\u9fff）)》”])({_TITLE_KIND}(?:[（(][^（）()]{{0,30}}[)）])?)\s*(?:[-_|｜—–－]|－－).{{0,60}}$")
+NUMBER = re.compile(
+    r"[\u4e00-\u9fffA-Za-z]{1,15}(?:[（(][\u4e00-\u9fff]{1,6}[)）][\u4e00-\u9fff]{0,6})?\s?"
+    r"[〔［\[(（【]\s?(?:19|20)\d{2}\s?年?\s?[〕］\])）】]\s?(?:第\s?)?\d{1,5}\s?号")
+DECREE = re.compile(r"(?:[\u4e00-\u9fff]{1,30}(?:令|公告|通告|决定))?\s*[（(]?第\s?[\d一二三四五六七八九十百〇零]{1,6}\s?号[)）]?")
+NUMBERED_TITLE = re.compile(r"[\u4e00-\u9fff]{4,40}(?:令|公告|通告)\s?[（(]?(?:\d{4}年)?第\s?[\d一二三四五六七八九十百]{1,6}\s?号[)）]?")
+YEAR_NUMBER = re.compile(r"[\u4e00-\u9fff]{0,20}(?:公告|通告)?\s?(?:19|20)\d{2}年第\s?\d{1,4}\s?号")
+_ENACTED = re.compile(r"通过|批准|公布|修正|修订|发布")
+
+
+def unglued(text: str) -> str:
+    """A title line without the site's name or advertising that was glued to it."""
+    found = _GLUED.search(text) or re.search(rf"({_TITLE_KIND}){NUMBER.pattern}$", text)
+    return text[: found.end(1)] if found else text
+
+
+def proper(text: str, start: int, end: int) -> tuple[int, int]:
+    """The title within its lines: without a document number before or after it, the site's name or advertising."""
+    raw = text[start:end]
+    if lead := re.match(rf"{NUMBER.pattern}\s*[-—:：]?\s*(?=\S{{6}})", raw):
+        start += lead.end()
+        raw = raw[lead.end() :]
+    if found := _GLUED.search(raw):
+        raw = raw[: found.end(1)]
+    if found := re.search(rf"\s*[（(]?\s?{NUMBER.pattern}\s?[)）]?$", raw):
+        kept = raw[: found.start()]
+        tail = re.search(rf"{_TITLE_KIND}$", re.sub(r"\s", "", raw[: found.end()]).partition("〔")[0])
+        ends = [m.end() for m in re.finditer(_TITLE_KIND, raw) if m.end() <= found.end()]
+        raw = kept if found[0].strip()[0] in "（(" or tail else raw[: max(ends, default=len(raw))]
+    return start, start + len(raw.rstrip())
+
+
+def is_number(text: str) -> bool:
+    """Whether a line is a document number and nothing else."""
+    bare = re.sub(r"\s", "", text)
+    return any(p.fullmatch(bare) for p in (NUMBER, DECREE, YEAR_NUMBER)) and len(bare) <= 45
+
+
+def is_history(text: str) -> bool:
+    """Whether a line tells when a law was passed, published or amended."""
+    if not DATE.search(text[:40]):
+        return False
+    enacted = bool(_ENACTED.search(text)) or text.endswith("施行")
+    return enacted or (bool(DATE.match(text)) and bool(re.search("会议|修改", text)) and not TITLE_DONE.search(text))
+
+
+def is_addressees(text: str) -> bool:
+    """Whether a line names those a document is sent to."""
+    if not text.endswith(("：", ":")) or len(text) > 600 or re.search(r"[。！？]|如下[：:]$|^附", text) or mark(text):
+        return False
+    return bool(re.search(rf"各|有关|全体|全市|全省|(?:{ORG_END}|单位|部门|企业|同志|公民|居民)[)）]?[:：]$", text))
