@@ -1,10 +1,11 @@
-"""Fits the two small linear models of Wenju, ranking (`rag.retrieval`) and gate (`rag.gate`).
+"""Fits the small linear models of Wenju: ranking (`rag.retrieval`), gate and its operating point (`rag.gate`).
 
     python -m eval.fit SET HOME [SET HOME ...] > rag/fitted.json
 
 Each SET is an eval set, HOME the WENJU_HOME whose index holds its documents. Only development sets belong here.
 Ranking: listwise softmax (Cao et al. 2007, ListNet top one) over the candidates of each answerable question, each set
-weighing the same. Gate: logistic regression of answerable against unanswerable questions, balanced likewise.
+weighing the same. Gate: logistic regression of answerable against unanswerable questions, balanced within each set; a set weighs as the
+square root of its size.
 Ten-fold cross-validated figures go to standard error.
 """
 
@@ -23,11 +24,12 @@ from eval.locate import Locator
 from eval.sets import EvalItem, load_set
 from rag import gate
 from rag.config import load_settings
-from rag.fitted import weights
+from rag.fitted import FEATURES, weights
 from rag.pipeline import Pipeline
-from rag.retrieval import FEATURES
 
 CANDIDATES = 150
+FALSE_REFUSALS = 0.08
+"""Share of answerable questions that the operating point gives up."""
 _RANKED = [FEATURES.index(name) for name in ("late", "weakest", "coverage", "bigrams", "words", "dense", "document")]
 """What tells passages apart; the last two features speak of documents and serve the gate."""
 
@@ -42,6 +44,7 @@ class Example:
     evident: np.ndarray
     gains: np.ndarray
     group: int
+    passages: int
 
 
 def examples(name: str, home: str, group: int) -> list[Example]:
@@ -62,7 +65,7 @@ def _example(pipeline: Pipeline, locator: Locator, item: EvalItem, group: int) -
     for target in locator.targets(item) if item.answerable else ():
         for n, hit in enumerate(result.hits):
             gains[n] += locator.touched(target, hit.document.source, hit.passage.start, hit.passage.end)
-    return Example(item.answerable, result.query.language, result.features, result.evident, gains, group)
+    return Example(item.answerable, result.query.language, result.features, result.evident, gains, group, len(pipeline.index))
 
 
 def fit_ranking(data: list[Example], strength: float = 1e-3) -> np.ndarray:
@@ -86,20 +89,36 @@ def fit_ranking(data: list[Example], strength: float = 1e-3) -> np.ndarray:
 
 
 def fit_gate(data: list[Example]) -> tuple[np.ndarray, np.ndarray]:
-    """Weights [1 + len(FEATURES)] with the intercept first, and cross-validated probabilities in the order of `data`."""
+    """Weights [1 + len(FEATURES)] with the intercept first, and cross-validated logits in the order of `data`."""
     x = np.array([gate.signals(e.evident)[1:] for e in data])
     y = np.array([e.answerable for e in data])
     groups = np.array([e.group for e in data])
-    balance = np.array([1 / ((y == a) & (groups == g)).sum() for a, g in zip(y, groups, strict=True)])
+    balance = np.array([
+        (groups == g).sum() ** 0.5 / ((y == a) & (groups == g)).sum() for a, g in zip(y, groups, strict=True)
+    ])
     balance *= len(data) / balance.sum()
     mean, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
-    model = LogisticRegression(C=1.0, max_iter=10_000)
+    model = LogisticRegression(C=0.1, max_iter=10_000)
     held_out = cross_val_predict(
         model, (x - mean) / spread, y, cv=10, method="predict_proba", params={"sample_weight": balance}
     )[:, 1]
     model.fit((x - mean) / spread, y, sample_weight=balance)
     slope = model.coef_[0] / spread
-    return np.concatenate([[model.intercept_[0] - slope @ mean], slope]), held_out
+    return np.concatenate([[model.intercept_[0] - slope @ mean], slope]), np.log(held_out / (1 - held_out))
+
+
+def fit_size(data: list[Example], held_out: np.ndarray) -> np.ndarray:
+    """Operating point by size: [intercept, slope, smallest, largest], sizes as log10 of passages.
+
+    A line through the logits below which FALSE_REFUSALS of each set's answerable questions fall.
+    """
+    sizes, points = [], []
+    for group in sorted({e.group for e in data}):
+        mine = [n for n, e in enumerate(data) if e.group == group and e.answerable]
+        sizes.append(np.log10(data[mine[0]].passages))
+        points.append(np.quantile(held_out[mine], FALSE_REFUSALS))
+    slope, intercept = np.polyfit(sizes, points, 1) if len(sizes) > 1 else (0.0, points[0])
+    return np.array([intercept, slope, min(sizes), max(sizes)])
 
 
 def _tell(data: list[Example], held_out: np.ndarray, ranking: np.ndarray) -> None:
@@ -110,9 +129,8 @@ def _tell(data: list[Example], held_out: np.ndarray, ranking: np.ndarray) -> Non
         five = np.mean([e.gains[np.argsort(-(e.features @ ranking))[:5]].any() for e in lists])
         y, p = np.array([data[n].answerable for n in mine]), held_out[mine]
         at = {s: round(float((p[~y] < np.quantile(p[y], s)).mean()), 3) for s in (0.05, 0.10)}
-        half = round(float((p[~y] < 0.5).mean()), 3), round(float((p[y] < 0.5).mean()), 3)
         print(f"set {group}: hit@1 {first:.3f} hit@5 {five:.3f} gate AUC {roc_auc_score(y, p):.3f} refused at false "
-              f"refusals {at}; at 0.5 refused {half[0]} falsely {half[1]}", file=sys.stderr)
+              f"refusals {at}", file=sys.stderr)
 
 
 def main() -> None:
@@ -123,10 +141,10 @@ def main() -> None:
     ranking = fit_ranking(chinese)
     model, held_out = fit_gate(chinese)
     _tell(chinese, held_out, ranking)
-    other = {name: [round(float(x), 4) for x in weights(name, "other")] for name in ("ranking", "gate")}
+    fitted = {"ranking": ranking, "gate": model, "size": fit_size(chinese, held_out)}
     print(json.dumps({
-        "ranking": {"zh": [round(float(x), 4) for x in ranking], "other": other["ranking"]},
-        "gate": {"zh": [round(float(x), 4) for x in model], "other": other["gate"]},
+        name: {"zh": [round(float(x), 4) for x in values], "other": [float(x) for x in weights(name, "other")]}
+        for name, values in fitted.items()
     }, indent=1))
 
 

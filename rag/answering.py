@@ -29,7 +29,7 @@ class Selection:
 def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
     """The evidence for a question that has been searched for. threshold: least confidence of an answer."""
     query = found.query
-    ranked = gate.confidence(query, found.evident)
+    ranked = gate.confidence(query, found.evident, len(retriever.index))
     if found.unmet:
         return Selection((), ranked, _unmet(found))
     if query.form == "collection":
@@ -78,7 +78,7 @@ def _side_by_side(sides: list[Query], retriever: Retriever, threshold: float) ->
     best = 0.0
     for side in sides:
         found = retriever.retrieve(side)
-        confidence = gate.confidence(side, found.evident)
+        confidence = gate.confidence(side, found.evident, len(retriever.index))
         best = max(best, confidence)
         mine = gather(found, retriever, Limits(documents=2, per_document=2)) if confidence >= threshold else []
         known = {(e.document.id, e.span) for e in evidence}

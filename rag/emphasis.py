@@ -13,7 +13,7 @@ import numpy as np
 
 from rag.text import HAN, segments, simplified
 
-_ASKING = re.compile(
+ASKING = re.compile(
     r"请问|什么时候|什么|哪些|哪个|哪几|如何|怎么样|怎么|怎样|多少|为何|为什么|有何|是否|能否|可否|是指|指的是|的|了|吗|呢|是|有|"
     r"对于|对|在|和|与|及|将|被|等|进行|做出|做了|采取|要求|规定|措施|情况|内容|方面|具体|应该|应当|应|可以|需要|需|关于|我们|我|你|他|"
     r"要|得|该|会|能|几|谁|哪|让|给|把|说|\W", re.I,
@@ -48,7 +48,7 @@ class Emphasis:
 def emphasis(text: str, idf: Callable[[str], float]) -> Emphasis:
     """Weights for `text`; idf: of a bigram in the collection."""
     share = np.ones(len(text), np.float32)
-    for match in _ASKING.finditer(text):
+    for match in ASKING.finditer(text):
         share[match.start() : match.end()] = _ASKING_SHARE
     rarity = np.full(len(text), 1e-3, np.float32)
     found: dict[str, tuple[tuple[int, int], float]] = {}

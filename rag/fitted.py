@@ -1,4 +1,4 @@
-"""The two small linear models, as fitted by `python -m eval.fit`: numbers only, kept in fitted.json."""
+"""The small linear models, as fitted by `python -m eval.fit`: numbers only, kept in fitted.json."""
 
 import json
 from functools import cache
@@ -6,10 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
+FEATURES = (
+    "late",  # late interaction, weighted
+    "weakest",  # the same over the worst-met fifth of the tokens that matter
+    "coverage",  # weighted share of the question's bigrams that the passage has
+    "bigrams", "words",  # BM25 over the best score possible
+    "dense",  # cosine
+    "document",  # BM25 of the whole document over the best score possible
+    "document_coverage",  # weighted share of the question's bigrams that the document has
+    "missing",  # the weightiest bigram the document lacks, over the weightiest there could be
+    "value",  # 1 when the passage has a value of the kind asked for, or none is asked for
+)
+"""What retrieval measures of a passage, in the order of the weights."""
+
 
 @cache
 def weights(model: str, language: str) -> np.ndarray:
-    """Weights of `model` ("ranking" or "gate") for questions in `language` ("zh" or "other"); float64, read-only."""
+    """Weights of `model` ("ranking", "gate" or "size": see `rag.gate`) for questions in `language` ("zh" or "other"); float64, read-only."""
     values = json.loads(Path(__file__).with_name("fitted.json").read_text(encoding="utf-8"))
     out = np.array(values[model][language], np.float64)
     out.flags.writeable = False

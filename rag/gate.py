@@ -1,4 +1,4 @@
-"""Is there evidence? A calibrated probability that the best passages answer the question.
+"""Is there evidence? How sure it is that the best passages answer the question.
 
 A logistic regression over the retrieval features of the first hits; fitted by `python -m eval.fit` on development
 data only. Its risk-coverage curve is in eval/README.md.
@@ -6,22 +6,28 @@ data only. Its risk-coverage curve is in eval/README.md.
 
 import numpy as np
 
-from rag.fitted import weights
+from rag.fitted import FEATURES, weights
 from rag.query import Query
 
 
 def signals(evident: np.ndarray) -> np.ndarray:
     """float64 [1 + features]: 1, then the best of each feature over the first hits, float64 [hits, features].
 
-    Best is the largest, but for the last one, what is missing, the smallest.
+    Best is the largest, but of what is missing the smallest.
     """
     best = evident.max(axis=0)
-    best[-1] = evident[:, -1].min()
+    best[FEATURES.index("missing")] = evident[:, FEATURES.index("missing")].min()
     return np.concatenate([[1.0], best])
 
 
-def confidence(query: Query, evident: np.ndarray) -> float:
-    """Probability in [0, 1] that the hits hold the answer; 0 without hits."""
+def confidence(query: Query, evident: np.ndarray, passages: int) -> float:
+    """How sure it is that the hits hold the answer, in [0, 1]; 0.5 is the fitted operating point; 0 without hits.
+
+    passages: size of the collection. In a small one few words are known at all, so the same features mean more:
+    the operating point moves with the logarithm of the size, within the sizes that were fitted.
+    """
     if not len(evident):
         return 0.0
-    return float(1 / (1 + np.exp(-(signals(evident) @ weights("gate", query.language)))))
+    intercept, slope, smallest, largest = weights("size", query.language)
+    point = intercept + slope * np.clip(np.log10(max(passages, 1)), smallest, largest)
+    return float(1 / (1 + np.exp(point - signals(evident) @ weights("gate", query.language))))

@@ -64,7 +64,7 @@ _NOT_COUNTY = re.compile(
     r"[县社小地园景片辖校厂灾疫牧山林矿库险湾专特新城乡村街镇郊聚开居功办作住教禁生城])(?:区|县|旗)$"
 )
 # Words that merely look like a place: 北京时间, 海南岛's 海南 is one, 黄山路 is a street.
-_AFTER_NOT = ("路", "街", "大道", "时间", "银行", "大学", "籍", "日报", "晚报")
+_AFTER_NOT = ("路", "街", "大道", "时间", "银行", "大学", "籍", "日报", "晚报", "节")
 
 
 @cache

@@ -9,7 +9,7 @@ import numpy as np
 
 from rag import scope
 from rag.emphasis import Emphasis, emphasis
-from rag.fitted import weights
+from rag.fitted import FEATURES, weights
 from rag.index import Index
 from rag.protocols import Embedder, Encoded
 from rag.query import Query
@@ -17,23 +17,12 @@ from rag.reranking import best_matches, late_interaction, weakest_fifth
 from rag.schema import Hit, Span, Trace
 from rag.scope import Slot
 from rag.text import bigrams, compact, normalise, words
+from rag.values import asked_for
 
 CONSIDERED = 3
 """First hits that the gate looks at."""
 POOL = 60
 """Candidates taken from each first-stage ranking."""
-FEATURES = (
-    "late",  # late interaction, weighted
-    "weakest",  # the same over the worst-met fifth of the tokens that matter
-    "coverage",  # weighted share of the question's bigrams that the passage has
-    "bigrams", "words",  # BM25 over the best score possible
-    "dense",  # cosine
-    "document",  # BM25 of the whole document over the best score possible
-    "document_coverage",  # weighted share of the question's bigrams that the document has
-    "missing",  # the weightiest bigram the document lacks, over the weightiest there could be
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a question found. `hits` are admitted by every slot; `leads` are the best of the others.
@@ -155,6 +144,8 @@ class Retriever:
             out[mine, 7] = weighed.weights[has].sum() / total
             out[mine, 8] = weighed.weights[~has].max(initial=0.0) / most
         self._first_stage_scores(out, query, encoded, rows, rankings)
+        shape = asked_for(query)
+        out[:, 9] = [shape is None or bool(shape.search(self.index.passage(int(r)).text)) for r in rows]
         return out
 
     def _beyond_slots(

@@ -1,13 +1,14 @@
 """Homophone typos (疫晴 for 疫情, 值搬 for 值班) mended against the vocabulary of the index.
 
 Input methods offer characters of the same sound, so that is how people mistype. A character is suspected only when
-jieba sees no word around it and the collection knows neither pair it stands in; it is replaced only by one of the
-same sound that makes a pair the collection knows.
+jieba sees no word around it, it does not belong to the asking ("是哪些"), and the collection knows neither pair it
+stands in; it is replaced only by one of the same sound that makes a word which the collection knows.
 """
 
 from collections.abc import Callable
 from functools import cache
 
+from rag.emphasis import ASKING
 from rag.text import HAN_CHARACTER, frequent_characters, known_word, segments
 
 
@@ -20,11 +21,11 @@ def mended(text: str, frequency: Callable[[str], int]) -> tuple[str, list[tuple[
         for other in _same_sound().get(_sound(out[at]), ()):
             if other == out[at]:
                 continue
-            known = sum(frequency(pair) for pair in _pairs(out, at, other))
+            known = sum(frequency(pair) for pair in _pairs(out, at, other) if known_word(pair))
             if known > most:
                 best, most = other, known
         if best and not any(frequency(pair) for pair in _pairs(out, at, out[at])):
-            start = at - 1 if at and frequency(out[at - 1] + best) else at
+            start = at - 1 if at and known_word(out[at - 1] + best) else at
             before = "".join(out[start : start + 2])
             out[at] = best
             changes.append((before, "".join(out[start : start + 2])))
@@ -33,6 +34,7 @@ def mended(text: str, frequency: Callable[[str], int]) -> tuple[str, list[tuple[
 
 def _suspects(text: str) -> list[int]:
     """Positions of Chinese characters that jieba leaves alone."""
+    asking = {at for match in ASKING.finditer(text) for at in range(*match.span())}
     out, at = [], 0
     for word in segments(text):
         if len(word) == 1 and HAN_CHARACTER.match(word):
@@ -40,7 +42,7 @@ def _suspects(text: str) -> list[int]:
         elif len(word) == 2 and HAN_CHARACTER.match(word) and not known_word(word):
             out.extend((at, at + 1))
         at += len(word)
-    return out
+    return [at for at in out if at not in asking]
 
 
 def _pairs(characters: list[str], at: int, char: str) -> list[str]:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from rag.generators.values import value_of
 from rag.query import Query
 from rag.schema import Block, Document, Draft, Evidence, Metadata, Statement
 from rag.text import bigrams
+from rag.values import single_value
 
 
 def compose(query: Query, evidence: Sequence[Evidence], counted: bool = False, remark: str = "") -> Draft:
@@ -20,8 +20,7 @@ def compose(query: Query, evidence: Sequence[Evidence], counted: bool = False, r
         return Draft((), tuple(
             Block(heading_of(evidence[g[0]]), tuple(Statement(evidence[i].text, (i,)) for i in g)) for g in order
         ), remark or f"以上共 {len(order)} 份文件。")
-    value = value_of(query, evidence)
-    point = (value,) if value else tuple(_point(evidence))
+    point = _value(query, evidence) or tuple(_point(evidence))
     blocks = tuple(
         Block(heading_of(evidence[group[0]]),
               tuple(Statement(evidence[i].text, (i,)) for i in sorted(group, key=lambda i: _place(evidence[i]))))
@@ -53,7 +52,8 @@ def _documents(evidence: Sequence[Evidence]) -> list[list[int]]:
 def heading_of(evidence: Evidence) -> str:
     """Who says it, and in which document: "**兰州市民政局**（兰民发〔2021〕239号，2021-12-31）"."""
     document, meta = evidence.document, evidence.document.meta
-    article = next((s.path[0] for s in document.sections if s.kind == "article" and s.path == evidence.section_path[:1]), None)
+    here = evidence.section_path[:1]
+    article = next((s.path[0] for s in document.sections if here and s.kind == "article" and s.path == here), None)
     who = meta.issuer or meta.title or article or document.name
     about = [f"《{escaped(meta.title)}》" if meta.title and meta.issuer else "", meta.document_number or "", meta.issued_on or ""]
     inside = "，".join(escaped(x) if not x.startswith("《") else x for x in about if x)
@@ -66,6 +66,14 @@ def escaped(text: str) -> str:
 
 
 # ---------------------------------------------------------------- the first line
+
+def _value(query: Query, evidence: Sequence[Evidence]) -> tuple[Statement, ...]:
+    """The value first, when the best evidence holds exactly one of the kind that is asked for."""
+    for text in (evidence[0].point, evidence[0].text):
+        if value := single_value(query, text):
+            return (Statement(value, (0,)),)
+    return ()
+
 
 def _point(evidence: Sequence[Evidence]) -> list[Statement]:
     """Up to three clauses that meet the question best, near-equal ones said once with all their sources."""

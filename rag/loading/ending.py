@@ -171,7 +171,8 @@ def _attachment(blocks: Sequence[Block], at: int, signatures: Sequence[tuple[int
     bound = min([first for first, _ in signatures if first > at], default=len(blocks))
     last = next((i for i in range(at + 1, bound) if running(blocks[i].text) or blocks[i].kind == "row"), bound)
     again = next((i for i in range(at + 1, last) if _labelled(blocks[i])), None)
-    if last == bound:
+    entries = sum(mark(b.text) is not None for b in blocks[at + 1 : last])
+    if last == bound and (bound < len(blocks) or entries < 2):
         return Part("list", at, last, 1)
     if again is not None and not _LABEL_ONLY.fullmatch(blocks[at].text):
         return Part("list", at, again, 1)

@@ -32,7 +32,7 @@ def name_all(root: Draft) -> None:
 def _name(siblings: Sequence[Draft]) -> None:
     lines = [_own_line(d) for d in siblings]
     opening = [None if line else _lone_sentence(d) or _opening(d) for line, d in zip(lines, siblings, strict=True)]
-    usual = 2 * sum(bool(line or first) for line, first in zip(lines, opening, strict=True)) >= len(siblings)
+    usual = 2 * sum(bool(line or first) for line, first in zip(lines, opening, strict=True)) > len(siblings)
     for draft, line, first in zip(siblings, lines, opening, strict=True):
         draft.heading = line or (first if usual else None)
 

@@ -48,8 +48,6 @@ class _Item:
     label: str
     text: str
     """What follows in its block, for the heading."""
-    breaks: bool
-    """A sentence ended just before."""
 
 
 @dataclass(slots=True)
@@ -108,9 +106,9 @@ def _items(text: str, own: Sequence[Block]) -> Iterator[tuple[str, _Item]]:
             if word := _WORD.match(piece):
                 value = number(word[1])
                 if value:
-                    yield word[2], _Item(found.start + at, value, word[1] + word[2], piece[word.end() :], breaks)
+                    yield word[2], _Item(found.start + at, value, word[1] + word[2], piece[word.end() :])
             elif breaks and (own_mark := mark(piece)) and own_mark.kind in _NUMBERED:
-                yield own_mark.kind, _Item(found.start + at, own_mark.number, own_mark.label, piece[own_mark.end :], breaks)
+                yield own_mark.kind, _Item(found.start + at, own_mark.number, own_mark.label, piece[own_mark.end :])
 
 
 def _hang(text: str, own: Sequence[Block], home: Draft, run: _Run, bound: int) -> list[Draft]:
@@ -123,15 +121,19 @@ def _hang(text: str, own: Sequence[Block], home: Draft, run: _Run, bound: int) -
             end -= 1
         if item.start >= bound or end > bound:
             break
-        out.append(Draft(item.start, end, item.label, _clause(item), "inline"))
+        out.append(Draft(item.start, end, item.label, _clause(run.kind, item), "inline"))
         home.adopt(out[-1])
     return out
 
 
-def _clause(item: _Item) -> str | None:
-    """The first clause of an item: its name, as "一要加强人员管理"."""
-    found = _CLAUSE.match(item.text.replace("\n", "").replace("\r", ""))
-    return found[0].strip() if found and len(found[0]) <= _LONGEST_CLAUSE else None
+def _clause(kind: str, item: _Item) -> str | None:
+    """The first clause of an item: its name, as "一要加强人员管理"; of a numbered item only a clause that is a sentence."""
+    words = item.text.replace("\n", "").replace("\r", "")
+    found = _CLAUSE.match(words)
+    if not found or len(found[0]) > _LONGEST_CLAUSE:
+        return None
+    alone = words[found.end() : found.end() + 1] in ("。", "：", ":") and words[found.end() + 1 :].strip()
+    return found[0].strip() if kind in "要是" or alone else None
 
 
 def _last_end(text: str, own: Sequence[Block], run: _Run, bound: int) -> int:

@@ -98,7 +98,7 @@ def _breaks(line: str, start: int, blanks: re.Match[str]) -> bool:
     if before in "，、,（(《“" or (_LETTER_BEFORE.search(line[max(blanks.start() - 2, 0) : blanks.start()]) and _LETTER.match(after)):
         return False
     head = line[start : blanks.start()] if blanks.start() - start <= 60 else ""
-    if len(head) == 1 or any(head.count(a) > head.count(b) for a, b in ("“”", "《》", "（）")):
+    if len(head) == 1:
         return False
     if blanks.start() - start <= 160 and TITLE_END.search(line[max(start, blanks.start() - 24) : blanks.start()]):
         return not re.search("[。；]", line[start : blanks.start()])
@@ -109,6 +109,8 @@ def _breaks(line: str, start: int, blanks: re.Match[str]) -> bool:
         return True
     if before in "。！？；：:!?”）)】":
         return True
+    if any(head.count(a) > head.count(b) for a, b in ("“”", "《》", "（）")):
+        return False
     if (after[:1].isascii() and not (_DAY.match(after) and len(head) >= 6)) or before.isascii():
         return False
     return bool(head) and not re.search(r"[。；]|[，,].*[，,]", head)

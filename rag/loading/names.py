@@ -38,6 +38,7 @@ def _outside_brackets(text: str, separators: str) -> list[str]:
 
 def split_issuers(text: str) -> tuple[str, ...]:
     """Several organisations in one line, parted by blanks or 、, or run together after a joined line."""
+    text = re.sub(r"[（(](?:代章|印章|章|盖章)[）)]", "", text)
     pieces = [p for p in re.split(r"[\s、，,]+", text.strip()) if p]
     out: list[str] = []
     for piece in pieces:

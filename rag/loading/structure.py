@@ -66,8 +66,6 @@ def _add_part(root: Draft, content: Sequence[Block], part: Part) -> None:
     root.adopt(draft)
     if part.kind == "attachment":
         grow(own[part.title :], draft)
-    else:
-        draft.own.extend(own)
 
 
 def _frozen(root: Draft) -> tuple[Section, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from rag.loading.blocks import Block
 from rag.loading.drafts import Draft, Elders
 from rag.loading.ending import title_like
-from rag.loading.numbering import Mark, mark, unsure
+from rag.loading.numbering import Mark, MarkKind, mark, unsure
 
 _CLOSING = re.compile(r"(?:特此|以上|本(?:通知|通告|公告|办法|意见|方案|措施|规定)|此[复函致]|各(?:地|级|有关|单位|部门|市|县|区|省)|请|望|上述|对|有关)")
 _LEVELS = {"编", "分编", "章", "节", "条"}
@@ -29,12 +29,12 @@ def grow(blocks: Sequence[Block], root: Draft) -> None:
         upcoming[at] = following
         if (own := marks[at]) is not None:
             following = (own, 1 if at in groups else blocks[at].level)
-    stack = [root]
+    tree = _Tree(root)
     for at, found in enumerate(blocks):
         if (own := marks[at]) is not None:
-            _open(stack, found, own, 1 if at in groups else found.level)
+            tree.open(found, own, 1 if at in groups else found.level)
         else:
-            _place(stack, found, upcoming[at])
+            tree.place(found, upcoming[at])
 
 
 def _marked(found: Block) -> Mark | None:
@@ -85,24 +85,70 @@ def _group_headings(blocks: Sequence[Block], marks: list[Mark | None]) -> set[in
     return set(found)
 
 
-def _open(stack: list[Draft], found: Block, own: Mark, depth: int) -> None:
-    del stack[_parents(stack, own, depth) :]
-    draft = Draft(found.start, found.end, own.label, None, "part", own, depth)
-    draft.own.append(found)
-    stack[-1].adopt(draft)
-    stack.append(draft)
+class _Tree:
+    """The open sections, outermost first, and what nests in what in this document."""
+
+    def __init__(self, root: Draft) -> None:
+        self.stack = [root]
+        self.above: dict[MarkKind, MarkKind] = {}
+        """Kind of mark → the kind it was first seen below."""
+
+    def open(self, found: Block, own: Mark, depth: int) -> None:
+        """Opens the section that a numbered block begins."""
+        del self.stack[self._kept(own, depth) :]
+        draft = Draft(found.start, found.end, own.label, None, "part", own, depth)
+        draft.own.append(found)
+        parent = self.stack[-1]
+        if parent.mark:
+            self.above.setdefault(own.kind, parent.mark.kind)
+        parent.adopt(draft)
+        self.stack.append(draft)
+
+    def place(self, found: Block, following: tuple[Mark, int] | None) -> None:
+        """Gives an unnumbered block to the deepest open part that would hold it.
+
+        following: the next mark and its depth; the block cannot leave a part that goes on after it.
+        """
+        floor = min(self._kept(*following), len(self.stack) - 1) if following else 0
+        at = len(self.stack) - 1
+        while at > floor and not _holds(self.stack[at], found, following is None):
+            at -= 1
+        del self.stack[at + 1 :]
+        self.stack[at].take(found)
+
+    def _kept(self, own: Mark, depth: int) -> int:
+        """How many open sections stay open when this mark comes; the last of them becomes its parent."""
+        stack = self.stack
+        if own.kind == "#":
+            return next((i for i in range(1, len(stack)) if not 0 < stack[i].depth < depth), len(stack))
+        for at in range(len(stack) - 1, 0, -1):
+            if _kind(stack[at]) == own.kind and (own.kind != "1.1.1" or _same_prefix(stack[at], own)):
+                return at
+        if own.kind in ("1.1", "1.1.1"):
+            inside = next((i + 1 for i in range(len(stack) - 1, 0, -1) if _number(stack[i]) == own.prefix), None)
+            return inside or self._by_order(own)
+        return self._by_order(own)
+
+    def _by_order(self, own: Mark) -> int:
+        """Place of a kind of mark that is not open: below everything of higher rank.
+
+        Where only marks of lower rank are open (1. holding （一）), a first number opens a list below them; a
+        later one takes up a list where such lists stood before, else at the top. A judicial interpretation may
+        have 一、 as headings over its articles.
+        """
+        stack = self.stack
+        higher = [i for i in range(1, len(stack)) if stack[i].mark and (_kind(stack[i]) == "#" or stack[i].mark.rank < own.rank)]
+        if higher:
+            return higher[-1] + 1
+        bare = len(stack) > 1 and len(stack[-1].own) == 1 and _bare_heading(stack[-1].own[0].text)
+        if (own.number == 1 and own.kind not in _LEVELS) or (own.kind == "条" and bare and _kind(stack[-1]) == "一、"):
+            return len(stack)
+        learnt = self.above.get(own.kind)
+        return next((i + 1 for i in range(len(stack) - 1, 0, -1) if learnt and _kind(stack[i]) == learnt), 1)
 
 
-def _parents(stack: Sequence[Draft], own: Mark, depth: int) -> int:
-    """How many open sections stay open when this mark comes; the last of them becomes its parent."""
-    if own.kind == "#":
-        return next((i for i in range(1, len(stack)) if not 0 < stack[i].depth < depth), len(stack))
-    for at in range(len(stack) - 1, 0, -1):
-        if stack[at].mark and stack[at].mark.kind == own.kind and (own.kind != "1.1.1" or _same_prefix(stack[at], own)):
-            return at
-    if own.kind in ("1.1", "1.1.1"):
-        return next((i + 1 for i in range(len(stack) - 1, 0, -1) if _number(stack[i]) == own.prefix), _by_order(stack, own))
-    return _by_order(stack, own)
+def _kind(draft: Draft) -> MarkKind | None:
+    return draft.mark.kind if draft.mark else None
 
 
 def _same_prefix(draft: Draft, own: Mark) -> bool:
@@ -114,29 +160,6 @@ def _number(draft: Draft) -> str:
     return "" if own is None else f"{own.prefix}.{own.number}" if own.prefix else str(own.number)
 
 
-def _by_order(stack: Sequence[Draft], own: Mark) -> int:
-    """Place of a kind of mark that is not open: below everything of higher rank.
-
-    Where only marks of lower rank are open (1. holding （一）), a first number opens a list below them and a
-    later one takes up a list again.
-    """
-    above = [i for i in range(1, len(stack)) if stack[i].mark and (stack[i].mark.kind == "#" or stack[i].mark.rank < own.rank)]
-    if above:
-        return above[-1] + 1
-    return len(stack) if own.number == 1 and own.kind not in _LEVELS else 1
-
-
-def _place(stack: list[Draft], found: Block, following: tuple[Mark, int] | None) -> None:
-    """Gives an unnumbered block to the deepest open part that would hold it."""
-    keep = _parents(stack, *following) if following else 1
-    floor = min(keep, len(stack) - 1) if following else 0
-    at = len(stack) - 1
-    while at > floor and not _holds(stack[at], found, following is None):
-        at -= 1
-    del stack[at + 1 :]
-    stack[at].take(found)
-
-
 def _holds(draft: Draft, found: Block, last: bool) -> bool:
     """Whether an unnumbered block goes on with this part, judged by how its elder siblings were built."""
     if draft.mark is None or draft.mark.kind in ("条", "#") or found.kind == "row":
@@ -146,6 +169,8 @@ def _holds(draft: Draft, found: Block, last: bool) -> bool:
     elders = draft.parent.elders.get(draft.mark.kind, Elders()) if draft.parent else Elders()
     if draft.children:
         return elders.with_tail > 0 or (not last and elders.with_children < 2)
+    if elders.last and elders.last.own[0].text[-1] in "；;" and draft.own[0].text[-1] == "。":
+        return False
     closing = last and bool(_CLOSING.match(found.text))
     if elders.count < 2 or elders.most_blocks > len(draft.own):
         return not (closing and elders.count < 2 and not _bare_heading(draft.own[0].text))

@@ -1,0 +1,45 @@
+"""The kind of value a question asks for (an amount, a date, a telephone number) and where a text has one."""
+
+import re
+
+from rag.query import Query
+from rag.text import NUMERAL
+
+_PHONE = re.compile(
+    r"(?<![\d-])(?:0\d{2,3}[-－—]?\d{7,8}(?:[-转]\d{1,5})?|1[3-9]\d{9}|400-?\d{3}-?\d{4}|12\d{3}|\d{7,8})(?!\d)"
+)
+_DATE = re.compile(
+    r"(?:\d{4}年)?\d{1,2}月(?:\d{1,2}[日号])?(?:[0-9:：时点分]+)?|\d{4}年(?:\d{1,2}月)?|\d{1,2}[日号]|"
+    r"(?:上午|下午|晚上?|凌晨)?\d{1,2}[:：]\d{2}"
+)
+_UNITS = (
+    "万|亿|个百分点|个工作日|小时|公里|平方米|元|项|名|人次|人|个|次|天|日|家|场|桌|条|所|部|张|户|套|年|岁|批|份|件|支|台|辆|吨|米|"
+    "分钟|种|类|处|只|间|片|座|页|分|级|期|篇|位|方面|月|周|倍|度|层|门"
+)
+_ASKED_UNIT = re.compile(rf"(?:多少|几)\s*({_UNITS})?")
+_MONEY = re.compile(r"多少钱|多少(?:万|亿)?元|几(?:百|千|万)?元|(?:罚|补助|补贴|资助|奖励|发|付|收费|费用)[^，。？]{0,6}多少(?!人|名|户|家|次)")
+_AMOUNT = rf"(?:\d[\d,，.]*|[{NUMERAL}百千万]+)(?:余|多)?(?:万|亿)?"
+_ANY_NUMBER = re.compile(rf"\d|[{NUMERAL}]{{2,}}|[{NUMERAL}](?={_UNITS})")
+
+
+def asked_for(query: Query) -> re.Pattern[str] | None:
+    """The shape of the value the question asks for, None when it asks for none that has a shape."""
+    if query.form == "phone":
+        return _PHONE
+    if _MONEY.search(query.text):
+        return re.compile(rf"{_AMOUNT}元")
+    if query.form == "number":
+        unit = _ASKED_UNIT.search(query.text)
+        return re.compile(rf"{_AMOUNT}{re.escape(unit.group(1))}") if unit and unit.group(1) else _ANY_NUMBER
+    if query.form == "when":
+        return _DATE
+    return None
+
+
+def single_value(query: Query, text: str) -> str | None:
+    """The asked-for value when `text` holds exactly one of its shape."""
+    pattern = asked_for(query)
+    if pattern is None or pattern is _ANY_NUMBER:
+        return None
+    found = {m.group().strip("，,") for m in pattern.finditer(text)}
+    return found.pop() if len(found) == 1 else None
