@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from rag import gate, scope
 from rag.catalogue import of_collection, of_metadata
+from rag.checks import shortcoming
 from rag.enumerations import named_sections, whole_list
 from rag.evidence import Limits, gather
 from rag.query import Query
@@ -47,6 +48,8 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
     if listed := whole_list(found, retriever):
         own = listed[0].document.id
         evidence = listed + [e for e in evidence if e.document.id != own]
+    if reason := shortcoming(query, evidence):
+        return Selection((), min(ranked, threshold / 2), reason)
     return Selection(tuple(evidence), ranked)
 
 

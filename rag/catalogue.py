@@ -8,7 +8,7 @@ from rag.citations import original_span
 from rag.evidence import quoted
 from rag.retrieval import Found, Retriever
 from rag.schema import Document, Evidence, Span
-from rag.text import bigrams, compact, normalise, sentences
+from rag.text import compact, normalise, sentences
 
 # What may be asked of a document: the field of its metadata, and how people ask for it.
 _FIELDS = (
@@ -23,13 +23,17 @@ _FIELDS = (
 )
 _ABOUT_DOCUMENT = re.compile(
     r"文号|发文|字号|主送|印发|下发|发布|成文|落款|日期|时间|哪天|什么时候|何时|什么|哪个|哪|谁|单位|机关|部门|标题|题目|全称|"
-    r"这份|那份|该|此|份|文件|通知|公告|意见|的|是|发|给|由|几月几[日号]|有关工作|期间|做好|关于|[？?，。\s]"
+    r"这份|那份|该|此|份|文件|通知|公告|意见|的|是|发|给|由|几月几[日号]|有关工作|工作|期间|做好|关于|多少|部署|提出|要求|方面|部分|一共|总共|内容|主要|包括|几|大|块|分|年|和|[？?，。\s]"
 )
 _COLLECTION = re.compile(
     r"(现有|库里|库中|所有|全部|目前)?(的)?(哪些|哪几|几|多少|有没有)(份|个|篇)?(文件|通知|公文|文章|材料|单位|地方|稿子)?|文件|通知|公文|"
     r"(里|中)?(都)?(提到|提及|涉及|写到|讲到|说到|谈到|出现|要求|规定|关于)了?(过)?|(一共|总共|共)(有)?(几|多少)(份|篇|个)?|列出|列举|发过|发了|"
     r"[的了吗有都？?，。、\s]"
 )
+
+
+_NAMES_SHARE = 0.8
+"""Share of the question's remaining characters that the document's name must have: people shorten names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ def of_metadata(found: Found, retriever: Retriever) -> Catalogued | None:
     fields = [(field, name) for field, name, asked in _FIELDS if asked.search(found.query.text)]
     if not fields:
         return None
-    document = _the_document(found, retriever)
+    document = the_document(found, retriever)
     if document is None:
         return None
     missing = [name for field, name in fields if field not in document.meta.proof]
@@ -59,21 +63,17 @@ def of_metadata(found: Found, retriever: Retriever) -> Catalogued | None:
     return Catalogued(tuple(evidence))
 
 
-def _the_document(found: Found, retriever: Retriever) -> Document | None:
-    """The one document the question is about, if what it says besides fits that document's own name."""
+def the_document(found: Found, retriever: Retriever) -> Document | None:
+    """The one document that the question is about as a whole: what the question says besides asking fits its name."""
     named = retriever.admitted_documents(found.query)
     tops = list(dict.fromkeys(hit.document.id for hit in found.hits))
-    candidates = [id for id in tops if id in named] or named[:1] or tops[:1]
+    candidates = [id for id in tops if id in named] + [id for id in named if id not in tops] or tops
+    left = [c for c in _ABOUT_DOCUMENT.sub("", normalise(found.query.text)) if c.isalnum()]
     for id in candidates[:3]:
-        entry = retriever.index.metas[id]
-        text = found.query.text
-        for slot in scope.slots(found.query):
-            text = "".join(c for i, c in enumerate(text)
-                           if not any(a <= i < b for a, b in scope.mentions(slot, text)))
-        left = bigrams(_ABOUT_DOCUMENT.sub(" ", text))
-        name = compact(normalise("".join((entry.meta.title or "", *entry.meta.issuers, entry.meta.document_number or "",
-                                          entry.meta.kind or ""))))
-        if all(pair in name or len(pair) == 1 for pair in left):
+        meta = retriever.index.metas[id].meta
+        name = normalise("".join((meta.title or "", *meta.issuers, meta.document_number or "", meta.kind or "",
+                                  *(str(y) for y in meta.years), *meta.festivals, meta.issued_on or "")))
+        if sum(c in name for c in left) >= _NAMES_SHARE * len(left):
             return retriever.index.document(id)
     return None
 

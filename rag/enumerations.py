@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from rag.catalogue import the_document
 from rag.evidence import quoted
 from rag.retrieval import Found, Retriever
 from rag.schema import Document, Evidence, Section, Span
@@ -38,9 +39,13 @@ def whole_list(found: Found, retriever: Retriever) -> list[Evidence]:
     if not counts and query.form != "list" and not _PARTS.search(query.text):
         return []
     best: tuple[float, Document, list[Section]] | None = None
-    for document in _documents(found, retriever):
+    whole = the_document(found, retriever) if counts or _PARTS.search(query.text) else None
+    for document in [whole] if whole else _documents(found, retriever):
         for parent, items in _enumerations(document):
-            worth = _fits(found, retriever, document, parent, items, counts)
+            if whole and parent is None and (len(items) in counts or not counts):
+                worth = 3.0
+            else:
+                worth = _fits(found, retriever, document, parent, items, counts)
             if worth and (best is None or worth > best[0]):
                 best = worth, document, items
     if best is None:

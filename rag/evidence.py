@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rag import gate
 from rag.citations import original_span
 from rag.query import Query
 from rag.retrieval import Found, Retriever
@@ -23,26 +24,33 @@ class Limits:
 
     documents: int = 4
     per_document: int = 3
-    passage_margin: float = 2.0
-    """A passage this much below the best (in units of the fused score) is left out."""
-    sentence_share: float = 0.8
+    margin: float = 3.0
+    """A passage of the best document this much below the best passage (in units of the fused score) is left out."""
+    sure: float = 0.5
+    """Another document is heard when the gate is this sure of its passage alone."""
+    sentence_share: float = 0.75
     """A sentence stays when it meets the question at least this share as well as its passage's best."""
     heading_share: float = 0.5
     """A section whose heading says this much of what is asked is quoted whole."""
 
 
-def gather(found: Found, retriever: Retriever, limits: Limits = Limits()) -> list[Evidence]:
+DEFAULT = Limits()
+
+
+def gather(found: Found, retriever: Retriever, limits: Limits = DEFAULT) -> list[Evidence]:
     """Evidence for the question, best first."""
     if not found.hits:
         return []
-    best = found.hits[0].score
+    top = found.hits[0]
     counts: dict[str, int] = {}
     out: list[Evidence] = []
-    for hit in found.hits:
+    for n, hit in enumerate(found.hits):
         id = hit.document.id
-        if best - hit.score > limits.passage_margin or (id not in counts and len(counts) >= limits.documents):
+        sure = gate.confidence(found.query, found.evident[n : n + 1], len(retriever.index))
+        near = top.score - hit.score <= limits.margin
+        if not (near if id == top.document.id or id in counts else sure >= limits.sure and near):
             continue
-        if counts.get(id, 0) >= limits.per_document:
+        if counts.get(id, 0) >= limits.per_document or (id not in counts and len(counts) >= limits.documents):
             continue
         counts[id] = counts.get(id, 0) + 1
         out.extend(_of_hit(found, retriever, hit, limits))

@@ -9,14 +9,18 @@ import numpy as np
 from rag.fitted import FEATURES, weights
 from rag.query import Query
 
+CONSIDERED = 3
+"""First hits that are looked at."""
+
 
 def signals(evident: np.ndarray) -> np.ndarray:
     """float64 [1 + features]: 1, then the best of each feature over the first hits, float64 [hits, features].
 
     Best is the largest, but of what is missing the smallest.
     """
-    best = evident.max(axis=0)
-    best[FEATURES.index("missing")] = evident[:, FEATURES.index("missing")].min()
+    first, missing = evident[:CONSIDERED], FEATURES.index("missing")
+    best = first.max(axis=0)
+    best[missing] = first[:, missing].min()
     return np.concatenate([[1.0], best])
 
 

@@ -19,15 +19,13 @@ from rag.scope import Slot
 from rag.text import bigrams, compact, normalise, words
 from rag.values import asked_for
 
-CONSIDERED = 3
-"""First hits that the gate looks at."""
 POOL = 60
 """Candidates taken from each first-stage ranking."""
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a question found. `hits` are admitted by every slot; `leads` are the best of the others.
 
-    features: float64 [hits, len(FEATURES)]. evident: the same for the first hits, the slots' own words counting little
+    features: float64 [hits, len(FEATURES)]. evident: the same, the slots' own words counting little
     where they are met: whether the matter itself is there. unmet: slots that no passage of the index meets.
     """
 
@@ -152,10 +150,10 @@ class Retriever:
         self, query: Query, encoded: Encoded, weighed: Emphasis, slots: Sequence[Slot], hits: Sequence[Hit],
         features: np.ndarray,
     ) -> np.ndarray:
-        """`features` of the first hits with the words of met slots counting little: float64 [≤ CONSIDERED, features]."""
-        out = features[:CONSIDERED].copy()
+        """`features` with the words of met slots counting little: float64 [hits, features]."""
+        out = features.copy()
         most = _idf(self.index.lexical, "bigrams", "")
-        for i, hit in enumerate(hits[:CONSIDERED]):
+        for i, hit in enumerate(hits):
             token_weights, pair_weights = self._weights_beyond(weighed, encoded, query, slots, hit.document.id)
             best = best_matches(encoded.tokens, [self.index.tokens(hit.row)[0]])
             total = float(pair_weights.sum()) or 1.0

@@ -30,10 +30,22 @@ def asked_for(query: Query) -> re.Pattern[str] | None:
         return re.compile(rf"{_AMOUNT}元")
     if query.form == "number":
         unit = _ASKED_UNIT.search(query.text)
-        return re.compile(rf"{_AMOUNT}{re.escape(unit.group(1))}") if unit and unit.group(1) else _ANY_NUMBER
+        if not (unit and unit.group(1)):
+            return _ANY_NUMBER
+        same = "(?:人|名|位)" if unit.group(1) in "人名位" else re.escape(unit.group(1))
+        return re.compile(rf"{_AMOUNT}{same}")
     if query.form == "when":
         return _DATE
     return None
+
+
+def kind_asked(query: Query) -> str:
+    """The kind of value that is asked for, in Chinese."""
+    if query.form == "phone":
+        return "电话号码"
+    if _MONEY.search(query.text):
+        return "金额"
+    return {"number": "数量", "when": "时间"}.get(query.form, "所问的内容")
 
 
 def single_value(query: Query, text: str) -> str | None:

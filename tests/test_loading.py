@@ -283,9 +283,9 @@ def test_tables_keep_their_column_heads(tmp_path: Path) -> None:
 
 
 def test_markdown_headings(tmp_path: Path) -> None:
-    document = loaded(tmp_path, "# 某条例\n\n## 第一章  总   则\n\n第一条 为了规范，制定本条例。\n\n## 说明\n\n**重点**内容。", "a.md")
+    document = loaded(tmp_path, "# 某条例\n\n## 第一章  总   则\n\n第一条 为了规范，制定本条例。\n\n## 说明\n\n**重点**内容。\n\n**一、范围**\n\n全市。", "a.md")
     assert document.meta.title == "某条例"
-    assert [s.path for s in document.sections] == [("第一章 总则",), ("第一章 总则", "第一条"), ("说明",)]
+    assert [s.path for s in document.sections] == [("第一章 总则",), ("第一章 总则", "第一条"), ("说明",), ("说明", "一、范围")]
 
 
 # ---------------------------------------------------------------- against other people's truth

@@ -4,6 +4,7 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,14 @@ def whole(passages: list[Passage]) -> None:
     """Asserts that no sentence of a passage ends inside a number, a date, a telephone number or a title."""
     for passage in passages:
         pieces = [passage.text[s.start : s.end] for s in sentences(passage.text)]
-        for piece, after in zip(pieces, pieces[1:], strict=False):
+        for piece, after in pairwise(pieces):
             assert not (_CUT_INSIDE.search(piece) and _GOES_ON.match(after)), (piece[-20:], after[:20])
+
+
+def unbroken(document: Document, passages: list[Passage]) -> None:
+    """Asserts that no passage ends inside a number."""
+    for one, other in pairwise(passages):
+        assert not (one.end == other.start and document.text[one.end - 1 : one.end + 1].isdigit())
 
 
 def documents(tmp: Path) -> Iterator[Document]:
@@ -85,7 +92,9 @@ def documents(tmp: Path) -> Iterator[Document]:
 def test_every_document_is_cut_without_loss(tmp_path: Path) -> None:
     count = 0
     for document in documents(tmp_path):
-        whole(check(document))
+        found = check(document)
+        whole(found)
+        unbroken(document, found)
         count += 1
     assert count >= (400 if SHARED.is_dir() else 5)
 

@@ -12,6 +12,7 @@ Kind = Literal["text", "heading", "row", "furniture"]
 
 ENDS = "。！？!?…"
 """Characters that end a sentence."""
+_BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
 _CLOSERS = "”’」』》）)】〕］]\"'"
 
 
@@ -50,7 +51,12 @@ def block(text: str, start: int, end: int, **details: object) -> Block:
 
 
 def _reading(piece: str) -> str:
-    """The readable form, but for one blank kept after a number: "第二章 规划" is a heading, "第二章规定" a citation."""
+    """The readable form, but for one blank kept after a number: "第二章 规划" is a heading, "第二章规定" a citation.
+
+    Markdown's emphasis at the beginning goes, so that "**一、总则**" is read as a heading.
+    """
+    if piece.startswith("**"):
+        piece = _BOLD.sub(r"\1", piece, count=1)
     opening = mark(piece)
     if opening and piece[opening.end : opening.end + 1].isspace():
         return f"{readable(piece[: opening.end])} {readable(piece[opening.end :].lstrip())}".rstrip()

@@ -1,0 +1,50 @@
+"""Has what was found the thing that was asked for? Plain checks after ranking, each with its reason in words.
+
+Ranking finds what speaks of the same matter. A passage that mentions a hotline without its number, a list by its name
+alone, or a leader without the office asked about, speaks of the matter and answers nothing.
+"""
+
+import re
+from collections.abc import Sequence
+
+from rag.emphasis import ASKING
+from rag.query import Query
+from rag.schema import Evidence
+from rag.text import NUMERAL, normalise, number, segments
+from rag.values import asked_for, kind_asked
+
+_WHY = re.compile(r"为什么|为何|什么原因|原因是|\bwhy\b", re.I)
+_ROLE = re.compile(r"局长|厅长|处长|科长|主任|书记|省长|市长|县长|区长|部长|主席|院长|检察长|校长|所长|队长|秘书长|法定代表人|发言人")
+_WHICH_N = re.compile(rf"哪\s*([{NUMERAL}\d]+)\s*(?!份|个单位|个部门)")
+_SEPARATORS = re.compile(r"[、；;，,]|[和与及]")
+
+
+def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
+    """Why the evidence does not answer the question, "" when nothing speaks against it. Chinese questions only."""
+    if query.language != "zh":
+        return ""
+    text = "\n".join(item.text for item in evidence)
+    said = normalise(text)
+    shape = asked_for(query)
+    if query.form != "when" and shape and not shape.search(_without_dates(text) if query.form == "number" else text):
+        return f"现有文件提到了相关事项，但没有写明{kind_asked(query)}。"
+    if _WHY.search(query.text) and (missing := [w for w in _content(query.text) if w not in said]):
+        return f"现有文件没有说“{'、'.join(missing)}”，所问的前提在文件中找不到依据。"
+    if query.form == "who" or "叫什么" in query.text:
+        missing = [role for role in _ROLE.findall(query.text) if role not in said]
+        if missing:
+            return f"现有文件没有写明{'、'.join(missing)}是谁。"
+    if (asked := _WHICH_N.search(query.text)) and (count := number(asked.group(1))) and count > 2:
+        items = max((len(_SEPARATORS.findall(item.text)) + 1 for item in evidence), default=0)
+        if max(items, len(evidence)) < count:
+            return "现有文件只提到了名称，没有逐条列出内容。"
+    return ""
+
+
+def _without_dates(text: str) -> str:
+    return re.sub(r"(?:\d{4}年)?\d{1,2}月\d{1,2}日|\d{4}年|第[\d一二三四五六七八九十百]+", "", text)
+
+
+def _content(text: str) -> list[str]:
+    """The words of a question that carry its matter."""
+    return [w for w in segments(ASKING.sub(" ", text)) if len(w) > 1 and not w.isspace() and w not in ("原因", "因为")]
