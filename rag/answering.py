@@ -33,9 +33,8 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
     ranked = gate.confidence(query, found.evident, len(retriever.index))
     if found.unmet:
         return Selection((), ranked, _unmet(found))
-    if query.form == "collection":
-        listed = of_collection(found, retriever)
-        return Selection(listed.evidence, _SURE if listed.evidence else ranked, listed.reason, counted=listed.counted)
+    if query.form == "collection" and (listed := of_collection(found, retriever)).evidence:
+        return Selection(listed.evidence, _SURE, counted=True)
     if query.form in ("metadata", "when", "who") and (about := of_metadata(found, retriever)):
         return Selection(about.evidence, _SURE if about.evidence else ranked, about.reason)
     if query.labels and (sections := named_sections(found, retriever)):

@@ -38,11 +38,10 @@ _NAMES_SHARE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Catalogued:
-    """Evidence for a question about documents, or the reason why there is none. `count`: documents found, if counted."""
+    """Evidence for a question about documents, or the reason why there is none."""
 
     evidence: tuple[Evidence, ...]
     reason: str = ""
-    counted: bool = False
 
 
 def of_metadata(found: Found, retriever: Retriever) -> Catalogued | None:
@@ -78,7 +77,7 @@ def the_document(found: Found, retriever: Retriever) -> Document | None:
     return None
 
 
-def of_collection(found: Found, retriever: Retriever) -> Catalogued | None:
+def of_collection(found: Found, retriever: Retriever) -> Catalogued:
     """Every document that the slots admit and that speaks of the topic, each with one sentence; complete and counted."""
     query = found.query
     topic = _topic(query.text, found)
@@ -90,9 +89,7 @@ def of_collection(found: Found, retriever: Retriever) -> Catalogued | None:
         span, path = _saying(retriever, document, topic)
         if span:
             out.append(quoted(found, retriever, document, span, path, 1.0))
-    if not out:
-        return Catalogued((), f"现有文件都没有提到“{topic}”。" if topic else "没有符合条件的文件。")
-    return Catalogued(tuple(sorted(out, key=lambda e: e.document.meta.issued_on or "", reverse=True)), counted=True)
+    return Catalogued(tuple(sorted(out, key=lambda e: e.document.meta.issued_on or "", reverse=True)))
 
 
 def _topic(text: str, found: Found) -> str:

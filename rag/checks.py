@@ -16,6 +16,7 @@ from rag.values import asked_for, kind_asked
 _WHY = re.compile(r"为什么|为何|什么原因|原因是|\bwhy\b", re.I)
 _ROLE = re.compile(r"局长|厅长|处长|科长|主任|书记|省长|市长|县长|区长|部长|主席|院长|检察长|校长|所长|队长|秘书长|法定代表人|发言人")
 _WHICH_N = re.compile(rf"哪\s*([{NUMERAL}\d]+)\s*(?!份|个单位|个部门)")
+_TIME = re.compile(r"[几多]少?(?:天|日|年|个?月|小时|分钟|周|个工作日|久|长时间)")
 _SEPARATORS = re.compile(r"[、；;，,]|[和与及]")
 
 
@@ -25,8 +26,8 @@ def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
         return ""
     text = "\n".join(item.text for item in evidence)
     said = normalise(text)
-    shape = asked_for(query)
-    if query.form != "when" and shape and not shape.search(_without_dates(text) if query.form == "number" else text):
+    shape, time = asked_for(query), query.form == "when" or _TIME.search(query.text)
+    if shape and not time and not shape.search(text if query.form == "phone" else _without_dates(text)):
         return f"现有文件提到了相关事项，但没有写明{kind_asked(query)}。"
     if _WHY.search(query.text) and (missing := [w for w in _content(query.text) if w not in said]):
         return f"现有文件没有说“{'、'.join(missing)}”，所问的前提在文件中找不到依据。"

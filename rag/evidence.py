@@ -24,11 +24,11 @@ class Limits:
 
     documents: int = 4
     per_document: int = 3
-    margin: float = 3.0
+    margin: float = 4.0
     """A passage of the best document this much below the best passage (in units of the fused score) is left out."""
     sure: float = 0.5
     """Another document is heard when the gate is this sure of its passage alone."""
-    sentence_share: float = 0.75
+    sentence_share: float = 0.62
     """A sentence stays when it meets the question at least this share as well as its passage's best."""
     heading_share: float = 0.5
     """A section whose heading says this much of what is asked is quoted whole."""

@@ -44,17 +44,18 @@ class Retriever:
     """Searches one generation."""
 
     def __init__(self, index: Index, embedder: Embedder) -> None:
-        self.index, self.embedder = index, embedder
+        self.index = index
         self._places = {id: scope.places_of(entry.meta) for id, entry in index.metas.items()}
         self._said: dict[str, tuple[str, ...]] = {}
         self._order = list(index.metas)
+        self._embedded = lru_cache(maxsize=256)(embedder.embed_query)  # asked again, searched after asking: once is enough
         self._normal = lru_cache(maxsize=20_000)(self._normalised)
         self._whole = lru_cache(maxsize=2_000)(self._whole_text)
 
     def retrieve(self, query: Query, k: int = 10) -> Found:
         """The k best passages for the question."""
         clock = _Clock()
-        encoded = self.embedder.embed_query(query.text)
+        encoded = self._embedded(query.text)
         clock.lap("embed")
         slots = list(scope.slots(query))
         weighed = emphasis(query.text, lambda pair: _idf(self.index.lexical, "bigrams", pair))
@@ -63,6 +64,8 @@ class Retriever:
         clock.lap("search")
         features = self._features(query, encoded, weighed, slots, rows, rankings, documents)
         scores = features @ weights("ranking", query.language)
+        if query.form != "metadata":
+            scores -= _FRAME_PENALTY * np.array([self._is_frame(int(r)) for r in rows])
         order = np.lexsort((rows, -scores))
         clock.lap("rerank")
         admitted, others = self._admitted(query, slots, rows, order)
@@ -202,6 +205,13 @@ class Retriever:
         name = self.index.metas[passage.document_id].meta.title or ""
         return normalise("\n".join((name, *passage.section_path, passage.text)))
 
+    def _is_frame(self, row: int) -> bool:
+        """Whether a passage is but the document's head (title, number, addressees) or its signature."""
+        passage = self.index.passage(row)
+        proof = self.index.metas[passage.document_id].meta.proof
+        head = max((proof[f].end for f in ("title", "document_number", "addressees") if f in proof), default=0)
+        return passage.section_path == ("落款",) or passage.end <= head
+
     def _whole_text(self, id: str) -> str:
         document = self.index.document(id)
         return compact(normalise("\n".join((document.meta.title or "", document.meta.issuer or "", document.text))))
@@ -223,9 +233,17 @@ class Retriever:
         text = self._normal(row)
         signed = self.index.passage(row).section_path == ("落款",)  # its date is that of issue, not of the matter
         return all(scope.grouped(slots, [
-            bool(v or (scope.in_words(slot, text) and not signed) or (v is None and self._may_be(slot, id)))
+            bool(v or (v is None and self._may_be(slot, id))
+                 or (not signed and not self._has_own(query, slot)
+                     and scope.in_words(slot, self._whole(id) if slot.name == "标题" else text)))
             for v, slot in zip(verdicts, slots, strict=True)
         ]))
+
+    def _has_own(self, query: Query, slot: Slot) -> bool:
+        """Whether some document is of the slot: then others that merely mention it do not answer for it."""
+        if slot.name == "节日":
+            return False
+        return any(True in self._verdicts(id, query, [slot]) for id in self._order)
 
     def _may_be(self, slot: Slot, id: str) -> bool:
         if id not in self._said:
@@ -270,6 +288,8 @@ class Retriever:
         return float(pair_weights[self._has(weighed, (), normalise(text))].sum() / total) if total else 0.0
 
 
+_FRAME_PENALTY = 3.0
+"""The head of a document has all the words of its matter and says nothing of it."""
 _MET_SHARE = 0.1
 """What is left of the weight of a slot's words inside a document that the slot is true of."""
 def _joined(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

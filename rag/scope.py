@@ -8,6 +8,7 @@ or None (it does not say). A passage may still speak of a slot its document is n
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from rag.errors import UsageError
 from rag.places import compatible, find_places
@@ -18,6 +19,7 @@ from rag.text import compact, normalise
 _PLACE_SUFFIX = re.compile(r"(?<=[\u4e00-\u9fff]{2})[省市州盟]|壮族自治区|回族自治区|维吾尔自治区|自治区|自治州|特别行政区")
 _SUFFIXED = "(?:特别行政区|(?:壮族|回族|维吾尔)?自治区|自治州|省|市|州|盟)?"
 _KEEPS_NAMING = 3
+_SAME_SHARE = 0.7
 _LAW = re.compile(r"^(中华人民共和国|关于)")
 
 
@@ -82,7 +84,8 @@ def of_document(slot: Slot, query: Query, meta: Metadata, own_places: tuple[str,
         case "年份":
             return _year(int(slot.value[:4]), query, meta)
         case "节日":
-            return slot.value in meta.festivals if meta.festivals else None
+            # a notice of many festivals is of none: its passages have to say which
+            return slot.value in meta.festivals if 0 < len(meta.festivals) <= 2 else None
         case _:
             return compatible(slot.value, own_places) if own_places else None
 
@@ -129,14 +132,23 @@ def may_be(slot: Slot, meta: Metadata, own_places: tuple[str, ...], text: str) -
             places = find_places(slot.value)[-1:]
             return _bare(slot.value) in text or (not meta.issuers and (
                 not own_places or all(compatible(p, own_places) for p in places)))
+        case "节日":
+            return False  # one notice arranges several festivals: the passage has to say which
         case _:
             return in_words(slot, text)
 
 
 def same_title(asked: str, title: str) -> bool:
-    """Whether 《asked》 names the document: equal, or one the other without 中华人民共和国, year or issuer in front."""
+    """Whether 《asked》 names the document: one holds the other, or they share most of their character pairs and the years."""
     asked, title = (_LAW.sub("", compact(normalise(t))) for t in (asked, title))
-    return asked in title or (len(title) >= 6 and title in asked)
+    if asked in title or (len(title) >= 6 and title in asked):
+        return True
+    one, other = set(pairwise(asked)), set(pairwise(title))
+    return _years(asked) == _years(title) and len(one & other) >= _SAME_SHARE * len(one | other) > 0
+
+
+def _years(text: str) -> list[str]:
+    return re.findall(r"(?:19|20)\d{2}", text)
 
 
 def _number(document_number: str) -> str:

@@ -1,5 +1,7 @@
 """Chinese text: forms, sentences, tokens, numerals."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +36,7 @@ def test_unclosed_bracket_does_not_swallow_the_rest() -> None:
 @given(st.text(alphabet="值班。！？“”（）《》\n 12.a", max_size=80))
 def test_sentences_are_ordered_and_lose_only_white_space(text: str) -> None:
     spans = list(sentences(text))
-    assert all(a.end <= b.start for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(spans))
     assert compact("".join(text[s.start : s.end] for s in spans)) == compact(text)
 
 

@@ -12,6 +12,9 @@ from rag.schema import Block, Document, Draft, Evidence, Metadata, Statement
 from rag.text import bigrams
 from rag.values import single_value
 
+NEAR = 1.5
+"""Documents whose best evidence scores within this of each other answer equally well: the newest comes first."""
+
 
 def compose(query: Query, evidence: Sequence[Evidence], counted: bool = False, remark: str = "") -> Draft:
     """A draft from evidence given best first. counted: it is a complete list of documents, one evidence each."""
@@ -42,8 +45,9 @@ def _documents(evidence: Sequence[Evidence]) -> list[list[int]]:
     best = max((item.score for item in evidence), default=1.0)
 
     def rank(group: list[int]) -> tuple[float, str, int]:
-        steps = round((best - max(evidence[i].score for i in group)) / 0.1)
-        date = evidence[group[0]].document.meta.issued_on or ""
+        steps = round((best - max(evidence[i].score for i in group)) / NEAR)
+        meta = evidence[group[0]].document.meta
+        date = meta.issued_on or str(max(meta.years, default=""))
         return steps, "".join(chr(0x10FFFF - ord(c)) for c in date), group[0]
 
     return sorted(groups, key=rank)
@@ -69,9 +73,10 @@ def escaped(text: str) -> str:
 
 def _value(query: Query, evidence: Sequence[Evidence]) -> tuple[Statement, ...]:
     """The value first, when the best evidence holds exactly one of the kind that is asked for."""
-    for text in (evidence[0].point, evidence[0].text):
-        if value := single_value(query, text):
-            return (Statement(value, (0,)),)
+    for i, item in enumerate(evidence[:3]):
+        for text in (item.point, item.text) if item.document.id == evidence[0].document.id else ():
+            if value := single_value(query, text):
+                return (Statement(value, (i,)),)
     return ()
 
 
