@@ -8,6 +8,7 @@ from rag.catalogue import of_collection, of_metadata
 from rag.checks import shortcoming
 from rag.enumerations import named_sections, whole_list
 from rag.evidence import Limits, gather
+from rag.generators.extractive import Listing
 from rag.query import Query
 from rag.retrieval import Found, Retriever
 from rag.schema import Evidence
@@ -18,13 +19,13 @@ _SURE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Evidence best first, or the reason why there is none. `counted`: it is a complete list of documents."""
+    """Evidence best first, or the reason why there is none. `listing`: it is complete, of documents or of items."""
 
     evidence: tuple[Evidence, ...]
     confidence: float
     reason: str = ""
     remark: str = ""
-    counted: bool = False
+    listing: Listing | None = None
 
 
 def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
@@ -34,7 +35,7 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
     if found.unmet:
         return Selection((), ranked, _unmet(found))
     if query.form == "collection" and (listed := of_collection(found, retriever)).evidence:
-        return Selection(listed.evidence, _SURE, counted=True)
+        return Selection(listed.evidence, _SURE, listing="documents")
     if query.form in ("metadata", "when", "who") and (about := of_metadata(found, retriever)):
         return Selection(about.evidence, _SURE if about.evidence else ranked, about.reason)
     if query.labels and (sections := named_sections(found, retriever)):
@@ -49,7 +50,7 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
         evidence = listed + [e for e in evidence if e.document.id != own]
     if reason := shortcoming(query, evidence):
         return Selection((), min(ranked, threshold / 2), reason)
-    return Selection(tuple(evidence), ranked)
+    return Selection(tuple(evidence), ranked, listing="items" if listed else None)
 
 
 def _sides(query: Query) -> Iterator[Query]:

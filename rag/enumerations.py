@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rag.catalogue import the_document
 from rag.evidence import quoted
@@ -51,8 +52,11 @@ def whole_list(found: Found, retriever: Retriever) -> list[Evidence]:
     if best is None:
         return []
     worth, document, items = best
-    return [quoted(found, retriever, document, _lead(document, item), item.path[:-1], worth - 0.001 * n)
-            for n, item in enumerate(items)]
+    return [
+        replace(quoted(found, retriever, document, _lead(document, item), item.path[:-1], worth - 0.001 * n),
+                point=item.path[-1].rstrip("。；;，, "))
+        for n, item in enumerate(items)
+    ]
 
 
 def _documents(found: Found, retriever: Retriever) -> list[Document]:

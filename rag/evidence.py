@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,6 +17,10 @@ LEANING = ("对此", "上述", "其中", "此外", "同时", "据此", "为此",
 """A sentence that begins so leans on the one before it."""
 LONGEST_POINT = 64
 """Characters of the first line's clauses."""
+_LONGEST_ITEM = 110
+"""Characters of sentences that stay together in a list; a longer sentence stands alone."""
+_AS_GOOD = 0.85
+"""Share of the best clauses' worth from which earlier ones are as good: the main rule comes first in a paragraph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ def _of_hit(found: Found, retriever: Retriever, hit: Hit, limits: Limits) -> lis
         keep[0] = False
     return [
         _evidence(found, retriever, hit, Span(spans[i].start, spans[j - 1].end), float(worth[i:j].max()))
-        for i, j in _runs(keep)
+        for i, j in _runs(keep, _breaks(found.query, text, spans))
     ]
 
 
@@ -92,10 +97,30 @@ def _is_heading(hit: Hit, sentence: str) -> bool:
     return bool(path) and compact(sentence).rstrip("。：:") == compact(path[-1]).rstrip("。：:")
 
 
-def _runs(keep: np.ndarray) -> list[tuple[int, int]]:
-    """Stretches of neighbouring True values as (first, past the last)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], keep.astype(np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+def _breaks(query: Query, text: str, spans: Sequence[Span]) -> list[bool]:
+    """After which sentences a quote ends: at the end of a paragraph, and in a list when it would get long."""
+    out, length = [], 0
+    for one, other in pairwise(spans):
+        length += one.end - one.start
+        ends = "\n" in text[one.end : other.start]
+        ends = ends or (_wants_all(query) and length + other.end - other.start > _LONGEST_ITEM)
+        out.append(ends)
+        length = 0 if ends else length
+    return out
+
+
+def _runs(keep: np.ndarray, breaks: Sequence[bool]) -> list[tuple[int, int]]:
+    """Stretches of neighbouring True values as (first, past the last), cut at breaks.
+
+    breaks[i]: whether to cut between i and i + 1.
+    """
+    out: list[tuple[int, int]] = []
+    for i in np.flatnonzero(keep).tolist():
+        if out and out[-1][1] == i and not breaks[i - 1]:
+            out[-1] = out[-1][0], i + 1
+        else:
+            out.append((i, i + 1))
+    return out
 
 
 def _evidence(found: Found, retriever: Retriever, hit: Hit, span: Span, worth: float) -> Evidence:
@@ -113,15 +138,15 @@ def quoted(
 
 
 def _point(parts: Sequence[str], share: Callable[[str], float]) -> str:
-    """The run of whole clauses, at most LONGEST_POINT characters, that says most of what is asked in fewest words."""
-    best, most = parts[0] if parts else "", -1.0
+    """The first run of whole clauses, at most LONGEST_POINT characters, that says nearly most of what is asked."""
+    runs: list[tuple[float, int, str]] = []
     for start in range(len(parts)):
         run = ""
         for part in parts[start:]:
             if run and len(run) + len(part) > LONGEST_POINT:
                 break
             run += part
-            worth = share(run) - 0.001 * len(run)
-            if worth > most:
-                best, most = run, worth
-    return best.rstrip("，,；;。：: ")
+            runs.append((share(run) - 0.001 * len(run), start, run))
+    most = max((worth for worth, _, _ in runs), default=0.0)
+    good = [(start, -worth, run) for worth, start, run in runs if worth >= _AS_GOOD * most]
+    return min(good)[2].rstrip("，,；;。：: ") if good else "".join(parts[:1])

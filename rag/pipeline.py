@@ -132,7 +132,7 @@ class Pipeline:
         chosen = select(found, self.retriever, self.settings.min_confidence)
         if not chosen.evidence:
             return self._refusal(question, query, found, chosen.confidence, chosen.reason)
-        draft = extractive.compose(query, chosen.evidence, chosen.counted, chosen.remark)
+        draft = extractive.compose(query, chosen.evidence, chosen.listing, chosen.remark)
         answer = self._assembled(question, query, draft, chosen.evidence, chosen.confidence)
         wrong = problems(answer, self._text_by_id)
         if wrong:  # withheld rather than shown wrong; the tests see to it that this does not happen

@@ -175,7 +175,7 @@ def _office(asked: str, meta: Metadata, own_places: tuple[str, ...]) -> bool | N
 def _year(year: int, query: Query, meta: Metadata) -> bool | None:
     issued = {int(d[:4]) for d in (meta.issued_on, meta.published_on) if d}
     if query.about_issue and issued:
-        return year in issued
+        return year in issued or year in meta.years
     if meta.years:
         return year in meta.years
     return year in issued if issued else None

@@ -48,6 +48,12 @@ def kind_asked(query: Query) -> str:
     return {"number": "数量", "when": "时间"}.get(query.form, "所问的内容")
 
 
+def has_value(query: Query, text: str) -> bool:
+    """Whether the text has a value of the kind that is asked for."""
+    pattern = asked_for(query)
+    return pattern is not None and bool(pattern.search(text))
+
+
 def single_value(query: Query, text: str) -> str | None:
     """The asked-for value when `text` holds exactly one of its shape."""
     pattern = asked_for(query)

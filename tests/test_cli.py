@@ -1,6 +1,7 @@
 """The command line: shapes, exit codes, and clear words for every mistake."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,12 @@ def test_mistakes_are_explained(wenju, args: list[str], code: int, said: str) ->
     got, out, err = wenju(*args)
     assert (got, out) == (code, "")
     assert said in err and err.startswith("错误：") and "Traceback" not in err and len(err.splitlines()) == 1
+
+
+def test_a_taken_port_is_explained(wenju) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, _, err = wenju("serve", "--port", str(taken.getsockname()[1]))
+    assert code == 1 and "--port" in err and len(err.splitlines()) == 1
 
 
 def test_without_an_index_the_next_step_is_named(wenju, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

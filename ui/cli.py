@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -247,8 +248,11 @@ def _serve(args: argparse.Namespace) -> int:
     pipeline = _pipeline(args)
     from ui.server import serve
 
-    _say(f"文据已启动：http://{args.host}:{args.port}（按 Ctrl+C 停止）")
-    serve(pipeline, args.host, args.port)
+    ready = partial(_say, f"文据已启动：http://{args.host}:{args.port}（按 Ctrl+C 停止）")
+    try:
+        serve(pipeline, args.host, args.port, ready)
+    except OSError as error:
+        raise WenjuError(f"不能在 {args.host}:{args.port} 上监听：{error.strerror}。", "换一个端口：wenju serve --port 7861") from error
     return DONE
 
 

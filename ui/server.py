@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import socket
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -63,13 +65,17 @@ def _describe_problems(app: FastAPI) -> None:
     app.openapi = described
 
 
-def serve(pipeline: Pipeline, host: str = "127.0.0.1", port: int = 7860) -> None:
-    """Runs the application until interrupted. Raises OSError when the port is taken."""
+def serve(pipeline: Pipeline, host: str = "127.0.0.1", port: int = 7860, ready: Callable[[], None] = lambda: None) -> None:
+    """Runs the application until interrupted; calls `ready` once the port is open. Raises OSError when it is taken."""
     import uvicorn
 
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family)
     app = create_app(pipeline)
     logging.getLogger("uvicorn.error").addFilter(_is_worth_telling)
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=2)
+    ready()
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 def _is_worth_telling(record: logging.LogRecord) -> bool:

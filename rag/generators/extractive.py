@@ -5,44 +5,54 @@ Deterministic: the same question and evidence give the same draft.
 
 import re
 from collections.abc import Sequence
-from itertools import groupby
+from typing import Literal
 
 from rag.query import Query
 from rag.schema import Block, Document, Draft, Evidence, Metadata, Statement
 from rag.text import bigrams
-from rag.values import single_value
+from rag.values import has_value, single_value
 
+Listing = Literal["documents", "items"]
+MOST_POINTS = 12
+"""Items named in the first line of a list."""
+SAID_FIRST = 0.3
+"""Evidence this near the best of its document gives the point if it stands earlier: the main rule comes first."""
 NEAR = 1.5
 """Documents whose best evidence scores within this of each other answer equally well: the newest comes first."""
 
 
-def compose(query: Query, evidence: Sequence[Evidence], counted: bool = False, remark: str = "") -> Draft:
-    """A draft from evidence given best first. counted: it is a complete list of documents, one evidence each."""
-    order = _documents(evidence)
-    if counted:
-        return Draft((), tuple(
-            Block(heading_of(evidence[g[0]]), tuple(Statement(evidence[i].text, (i,)) for i in g)) for g in order
-        ), remark or f"以上共 {len(order)} 份文件。")
-    point = _value(query, evidence) or tuple(_point(evidence))
+def compose(query: Query, evidence: Sequence[Evidence], listing: Listing | None = None, remark: str = "") -> Draft:
+    """A draft from evidence given best first. listing: the evidence is complete, of documents or of the items of a list."""
+    value = None if listing else _value(query, evidence)
+    kept = [i for i, item in enumerate(evidence) if not value or i in value.evidence or has_value(query, item.text)]
+    order = _documents(evidence, kept)
     blocks = tuple(
         Block(heading_of(evidence[group[0]]),
               tuple(Statement(evidence[i].text, (i,)) for i in sorted(group, key=lambda i: _place(evidence[i]))))
         for group in order
     )
-    return Draft(point, blocks, remark or _remark([evidence[group[0]].document for group in order], query))
+    match listing:
+        case "documents":
+            return Draft((), blocks, remark or f"以上共 {len(order)} 份文件。")
+        case "items":
+            own = [i for i in order[0][:MOST_POINTS] if len(order[0]) > 1]
+            point = [Statement(evidence[i].point, (i,)) for i in sorted(own, key=lambda i: _place(evidence[i]))]
+        case _:
+            point = [value] if value else _point([evidence[i] for i in kept], kept)
+    return Draft(tuple(point), blocks, remark or _remark([evidence[group[0]].document for group in order], query))
 
 
 def _place(item: Evidence) -> tuple[int, int]:
     return item.span.start, item.span.end
 
 
-def _documents(evidence: Sequence[Evidence]) -> list[list[int]]:
-    """Indexes of the evidence by document: the best-answering first, among near equals the newest."""
+def _documents(evidence: Sequence[Evidence], kept: Sequence[int]) -> list[list[int]]:
+    """Indexes of the kept evidence by document: the best-answering first, among near equals the newest."""
     by_document: dict[str, list[int]] = {}
-    for i, item in enumerate(evidence):
-        by_document.setdefault(item.document.id, []).append(i)
+    for i in kept:
+        by_document.setdefault(evidence[i].document.id, []).append(i)
     groups = list(by_document.values())
-    best = max((item.score for item in evidence), default=1.0)
+    best = max((evidence[i].score for i in kept), default=1.0)
 
     def rank(group: list[int]) -> tuple[float, str, int]:
         steps = round((best - max(evidence[i].score for i in group)) / NEAR)
@@ -59,9 +69,17 @@ def heading_of(evidence: Evidence) -> str:
     here = evidence.section_path[:1]
     article = next((s.path[0] for s in document.sections if here and s.kind == "article" and s.path == here), None)
     who = meta.issuer or meta.title or article or document.name
-    about = [f"《{escaped(meta.title)}》" if meta.title and meta.issuer else "", meta.document_number or "", meta.issued_on or ""]
+    about = [f"《{escaped(_short(meta))}》" if meta.title and meta.issuer else "", meta.document_number or "", meta.issued_on or ""]
     inside = "，".join(escaped(x) if not x.startswith("《") else x for x in about if x)
     return f"**{escaped(who)}**" + (f"（{inside}）" if inside else "")
+
+
+def _short(meta: Metadata) -> str:
+    """The title without the issuers it begins with, who are named already."""
+    title = meta.title or ""
+    for issuer in meta.issuers:
+        title = title.removeprefix(issuer).lstrip()
+    return title or meta.title or ""
 
 
 def escaped(text: str) -> str:
@@ -71,29 +89,33 @@ def escaped(text: str) -> str:
 
 # ---------------------------------------------------------------- the first line
 
-def _value(query: Query, evidence: Sequence[Evidence]) -> tuple[Statement, ...]:
-    """The value first, when the best evidence holds exactly one of the kind that is asked for."""
+def _value(query: Query, evidence: Sequence[Evidence]) -> Statement | None:
+    """The value first, when the best document's best evidence holds exactly one of the kind that is asked for."""
     for i, item in enumerate(evidence[:3]):
         for text in (item.point, item.text) if item.document.id == evidence[0].document.id else ():
             if value := single_value(query, text):
-                return (Statement(value, (i,)),)
-    return ()
+                return Statement(value, (i,))
+    return None
 
 
-def _point(evidence: Sequence[Evidence]) -> list[Statement]:
-    """Up to three clauses that meet the question best, near-equal ones said once with all their sources."""
+def _point(evidence: Sequence[Evidence], numbers: Sequence[int]) -> list[Statement]:
+    """Up to three clauses of different documents, near-equal ones said once with all their sources.
+
+    numbers: what each evidence is called in the draft.
+    """
     said: list[tuple[str, set[str], list[int]]] = []
-    for _, group in groupby(range(len(evidence)), key=lambda i: evidence[i].document.id):
-        i = next(group)
-        clause = evidence[i].point
-        pairs = set(bigrams(clause))
+    for document in dict.fromkeys(item.document.id for item in evidence):
+        mine = [i for i, item in enumerate(evidence) if item.document.id == document]
+        best = max(evidence[i].score for i in mine)
+        i = min((i for i in mine if best - evidence[i].score <= SAID_FIRST), key=lambda i: _place(evidence[i]))
+        pairs = set(bigrams(evidence[i].point))
         for _text, known, sources in said:
             if len(pairs & known) >= 0.6 * min(len(pairs), len(known)):
-                sources.append(i)
+                sources.append(numbers[i])
                 break
         else:
             if len(said) < 3:
-                said.append((clause, pairs, [i]))
+                said.append((evidence[i].point, pairs, [numbers[i]]))
     return [Statement(text, (sources[0],)) for text, _, sources in said]
 
 
