@@ -17,7 +17,10 @@ _WHY = re.compile(r"为什么|为何|什么原因|原因是|\bwhy\b", re.I)
 _ROLE = re.compile(r"局长|厅长|处长|科长|主任|书记|省长|市长|县长|区长|部长|主席|院长|检察长|校长|所长|队长|秘书长|法定代表人|发言人")
 _WHICH_N = re.compile(rf"哪\s*([{NUMERAL}\d]+)\s*(?!份|个单位|个部门)")
 _TIME = re.compile(r"[几多]少?(?:天|日|年|个?月|小时|分钟|周|个工作日|久|长时间)")
-_SEPARATORS = re.compile(r"[、；;，,]|[和与及]")
+_SEPARATORS = re.compile(r"[、；;]|[和与及]")
+_MEANS = re.compile(r"代表什么|什么意思|是指什么|指(?:的是)?什么|含义|怎么解释|怎么理解")
+_TERM = re.compile(r"[“\"「]([^”\"」]{1,20})[”\"」]")
+_EXPLAINS = re.compile(r"、|即|是指|指的是|：|:|（|\(|——|包括|分别")
 
 
 def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
@@ -39,7 +42,15 @@ def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
         items = max((len(_SEPARATORS.findall(item.text)) + 1 for item in evidence), default=0)
         if max(items, len(evidence)) < count:
             return "现有文件只提到了名称，没有逐条列出内容。"
+    if _MEANS.search(query.text) and (term := _TERM.search(query.text)) and not _explained(term.group(1), text):
+        return f"现有文件只提到“{term.group(1)}”，没有解释它的意思。"
     return ""
+
+
+def _explained(term: str, text: str) -> bool:
+    """Whether something next to the term lists or defines what it stands for."""
+    return any(_EXPLAINS.search(text[max(0, m.start() - 12) : m.start()] + text[m.end() : m.end() + 8])
+               for m in re.finditer(re.escape(term), text))
 
 
 def _without_dates(text: str) -> str:

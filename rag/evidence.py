@@ -8,6 +8,7 @@ import numpy as np
 
 from rag import gate
 from rag.citations import original_span
+from rag.generators.extractive import AS_GOOD
 from rag.query import Query
 from rag.retrieval import Found, Retriever
 from rag.schema import Document, Evidence, Hit, Span
@@ -19,8 +20,6 @@ LONGEST_POINT = 64
 """Characters of the first line's clauses."""
 _LONGEST_ITEM = 110
 """Characters of sentences that stay together in a list; a longer sentence stands alone."""
-_AS_GOOD = 0.85
-"""Share of the best clauses' worth from which earlier ones are as good: the main rule comes first in a paragraph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ def quoted(
     """The evidence of a span of the document, joined for reading and with its point."""
     text = readable(document.text[span.start : span.end].strip())
     point = _point(clauses(text), lambda run: retriever.share(found, document.id, run))
-    return Evidence(document, path, span, text, point, round(score, 4))
+    return Evidence(document, path, span, text, point, retriever.share(found, document.id, point), round(score, 4))
 
 
 def _point(parts: Sequence[str], share: Callable[[str], float]) -> str:
@@ -148,5 +147,5 @@ def _point(parts: Sequence[str], share: Callable[[str], float]) -> str:
             run += part
             runs.append((share(run) - 0.001 * len(run), start, run))
     most = max((worth for worth, _, _ in runs), default=0.0)
-    good = [(start, -worth, run) for worth, start, run in runs if worth >= _AS_GOOD * most]
-    return min(good)[2].rstrip("，,；;。：: ") if good else "".join(parts[:1])
+    good = [(start, -worth, run) for worth, start, run in runs if worth >= AS_GOOD * most]
+    return (min(good)[2] if good else "".join(parts[:1])).rstrip("，,；;。：: ")

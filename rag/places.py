@@ -73,9 +73,35 @@ def _finder() -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, names)))
 
 
+_LATIN_NAMES = {"shaanxi": "陕西", "inner mongolia": "内蒙古", "tibet": "西藏", "hong kong": "香港", "macau": "澳门", "macao": "澳门",
+                "urumqi": "乌鲁木齐", "lhasa": "拉萨", "harbin": "哈尔滨", "hohhot": "呼和浩特", "kashgar": "喀什"}
+
+
+@cache
+def _latin_finder() -> tuple[re.Pattern[str], dict[str, str]]:
+    """Names in Latin letters: pinyin, provinces before cities of the same sound, and the few that differ from it."""
+    from pypinyin import lazy_pinyin
+
+    names: dict[str, str] = {}
+    for name in (*PROVINCES, *WITHIN):
+        names.setdefault("".join(lazy_pinyin(_SUFFIX.sub("", name))), name)
+    names |= _LATIN_NAMES
+    names = {latin: name for latin, name in names.items() if len(latin) >= 5}
+    longest_first = sorted(names, key=len, reverse=True)
+    return re.compile(rf"\b(?:{'|'.join(longest_first)})\b", re.I), names
+
+
+def latin_mentions(text: str) -> list[tuple[str, tuple[int, int]]]:
+    """Places named in Latin letters ("Lanzhou"), with where they stand."""
+    if not re.search(r"[A-Za-z]{5}", text):
+        return []
+    finder, names = _latin_finder()
+    return [(names[m.group().lower()], m.span()) for m in finder.finditer(text)]
+
+
 def find_places(text: str) -> list[str]:
     """Places named in `text`, in order, each once: short names of provinces and cities, counties as written."""
-    found: dict[str, None] = {}
+    found: dict[str, None] = dict.fromkeys(name for name, _ in latin_mentions(text))
     for match in _finder().finditer(text):
         if text.startswith(_AFTER_NOT, match.end()):
             continue

@@ -186,6 +186,8 @@ def _offices(text: str) -> list[str]:
     """Offices named in the question: a place followed by an office ("兰州市教育局")."""
     found: dict[str, None] = {}
     for place in find_places(text):
+        if place not in text:  # named in Latin letters
+            continue
         at = text.find(place) + len(place)
         tail = text[at : at + 24]
         lead = re.match(rf"(?:省|市|州|盟|自治州|地区|自治区|特别行政区)?(?:[{HAN}]{{1,4}}?(?:区|县|旗))?", tail)

@@ -133,7 +133,7 @@ class Evidence:
     """A stretch of whole sentences of a document that speaks to the question.
 
     span: in the document's text. text: the same, joined for reading. point: the run of its clauses that says most
-    of what is asked. score: how well it meets the question; only its order means something.
+    of what is asked; said: that share, 0-1. score: how well it meets the question; only its order means something.
     """
 
     document: Document
@@ -141,6 +141,7 @@ class Evidence:
     span: Span
     text: str
     point: str
+    said: float
     score: float
 
 

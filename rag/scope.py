@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rag.errors import UsageError
-from rag.places import compatible, find_places
+from rag.places import compatible, find_places, latin_mentions
 from rag.query import FESTIVAL_WORD, FESTIVALS, NUMBER_OF, Query
 from rag.schema import Metadata
 from rag.text import compact, normalise
@@ -65,7 +65,8 @@ def mentions(slot: Slot, text: str) -> list[tuple[int, int]]:
         case "年份":
             return [m.span() for m in re.finditer(rf"{slot.value[:4]}年?", text)]
         case "地区":
-            return [m.span() for m in re.finditer(re.escape(slot.value) + _SUFFIXED, text)]
+            latin = [span for name, span in latin_mentions(text) if name == slot.value]
+            return latin + [m.span() for m in re.finditer(re.escape(slot.value) + _SUFFIXED, text)]
         case "文号":
             return [m.span() for m in NUMBER_OF.finditer(text)]
         case _:

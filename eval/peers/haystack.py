@@ -43,7 +43,8 @@ class Haystack:
         """See `Peer`."""
         whole = [self._document(content=s.text, meta={"source": s.name, "title": s.title}) for s in sources]
         # One document at a time: told of several, the splitter measures overlaps between them.
-        parts = list(chain.from_iterable(self._splitter.run([d])["documents"] for d in whole))
+        cut = chain.from_iterable(self._splitter.run([d])["documents"] for d in whole)
+        parts = [part for part in cut if part.content.strip()]
         self._store.write_documents(self._embedder.run(parts)["documents"])
         return [_stretch(p) for p in parts]
 

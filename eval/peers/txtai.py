@@ -10,9 +10,11 @@ class Txtai:
 
     def __init__(self, model: Model) -> None:
         """Raises ModuleNotFoundError when txtai is not installed."""
+        from importlib.metadata import version
+
         import txtai
 
-        self.name = f"txtai {txtai.__version__}（混合）"
+        self.name = f"txtai {version('txtai')}（混合）"
         self._embeddings = txtai.Embeddings(
             path=str(model.folder),
             instructions={"query": model.query_prompt, "data": model.passage_prompt},

@@ -15,8 +15,8 @@ from rag.values import has_value, single_value
 Listing = Literal["documents", "items"]
 MOST_POINTS = 12
 """Items named in the first line of a list."""
-SAID_FIRST = 0.3
-"""Evidence this near the best of its document gives the point if it stands earlier: the main rule comes first."""
+AS_GOOD = 0.85
+"""Share of the best clauses' worth from which earlier ones are as good: the main rule comes first in a document."""
 NEAR = 1.5
 """Documents whose best evidence scores within this of each other answer equally well: the newest comes first."""
 
@@ -106,8 +106,8 @@ def _point(evidence: Sequence[Evidence], numbers: Sequence[int]) -> list[Stateme
     said: list[tuple[str, set[str], list[int]]] = []
     for document in dict.fromkeys(item.document.id for item in evidence):
         mine = [i for i, item in enumerate(evidence) if item.document.id == document]
-        best = max(evidence[i].score for i in mine)
-        i = min((i for i in mine if best - evidence[i].score <= SAID_FIRST), key=lambda i: _place(evidence[i]))
+        most = max(evidence[i].said for i in mine)
+        i = min((i for i in mine if evidence[i].said >= AS_GOOD * most), key=lambda i: _place(evidence[i]))
         pairs = set(bigrams(evidence[i].point))
         for _text, known, sources in said:
             if len(pairs & known) >= 0.6 * min(len(pairs), len(known)):
