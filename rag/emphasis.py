@@ -15,7 +15,7 @@ from rag.text import HAN, segments, simplified
 
 ASKING = re.compile(
     r"请问|什么时候|什么|哪些|哪个|哪几|如何|怎么样|怎么|怎样|多少|为何|为什么|有何|是否|能否|可否|是指|指的是|的|了|吗|呢|是|有|"
-    r"对于|对|在|和|与|及|将|被|等|进行|做出|做了|采取|要求|规定|措施|情况|内容|方面|具体|应该|应当|应|可以|需要|需|关于|我们|我|你|他|"
+    r"对于|对|在|和|与|及|将|被|等|进行|做出|做了|采取|要求|规定|措施|情况|内容|方面|期间|有关|相关|具体|应该|应当|应|可以|需要|需|关于|我们|我|你|他|"
     r"要|得|该|会|能|几|谁|哪|让|给|把|说|\W", re.I,
 )
 _ASKING_SHARE = 0.2
@@ -58,7 +58,7 @@ def emphasis(text: str, idf: Callable[[str], float]) -> Emphasis:
         rarity[start:end] = np.maximum(rarity[start:end], value)
         if pair not in found:
             across = _ACROSS_SHARE if len(pair) == 2 and start + 1 in edges else 1.0
-            found[pair] = (start, end), value * across * float(share[start:end].mean())
+            found[pair] = (start, end), value * across * float(share[start:end].min())
     weights = np.array([w for _, w in found.values()], np.float32)
     return Emphasis(share * rarity, tuple(found), tuple(place for place, _ in found.values()), weights)
 
