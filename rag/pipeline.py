@@ -11,13 +11,14 @@ from rag import scope
 from rag.answering import select
 from rag.citations import cite, problems
 from rag.config import Settings
+from rag.fitted import FEATURES
 from rag.generators import extractive
 from rag.generators.extractive import escaped
 from rag.index import Index, Progress, Report, refresh
 from rag.protocols import Embedder
 from rag.query import Query, understand
 from rag.retrieval import Found, Retriever
-from rag.schema import Answer, Citation, Claim, Document, Draft, Event, Evidence, Hit, Retrieval, Statement
+from rag.schema import Answer, Citation, Claim, Document, Draft, Event, Evidence, Hit, Retrieval, Statement, to_json
 from rag.spelling import mended
 
 
@@ -74,6 +75,23 @@ class Pipeline:
         found = self.retrieved(query, (), filters, k)
         return Retrieval(query, (found.hits + found.leads)[:k], found.timings_ms)
 
+    def explain(
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None
+    ) -> Mapping[str, object]:
+        """Why the answer is what it is: what was understood, the gate's figure, every hit's stages and features."""
+        found = self.retrieved(question, history, filters)
+        chosen = select(found, self.retriever, self.settings.min_confidence)
+        return {
+            "interpreted": to_json(found.query.interpreted()), "form": found.query.form,
+            "confidence": round(chosen.confidence, 4), "min_confidence": self.settings.min_confidence,
+            "reason": chosen.reason, "unmet": [slot.value for slot in found.unmet],
+            "hits": [
+                {"source": hit.document.source, "section_path": hit.passage.section_path, "trace": to_json(hit.trace),
+                 "features": dict(zip(FEATURES, (round(float(x), 3) for x in values), strict=True))}
+                for hit, values in zip(found.hits, found.features, strict=True)
+            ],
+        }
+
     def retrieved(
         self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, k: int = 10
     ) -> Found:
@@ -124,7 +142,7 @@ class Pipeline:
         """What decides the answers, for the record of an evaluation run."""
         return {"generation": self.index.generation, "embedder": self.index.embedder_name,
                 "embedder_digest": self.index.embedder_digest, "generator": self.settings.generator,
-                "min_confidence": str(self.settings.min_confidence), "today": self.settings.today or ""}
+                "min_confidence": str(self.settings.min_confidence), "today": self.settings.today or dt.date.today().isoformat()}
 
     # ------------------------------------------------------------ composition
 

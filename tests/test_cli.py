@@ -58,6 +58,14 @@ def test_refusal_is_exit_code_3_with_a_reason(wenju) -> None:
     assert code == 3 and answer["status"] == "no_evidence" and answer["reason"] and answer["citations"] == []
 
 
+def test_explain_shows_slots_stages_and_features(wenju) -> None:
+    code, out, err = wenju("ask", "兰州市民政局值班室电话是多少？", "--json", "--explain")
+    why = json.loads(err)
+    assert code == 0 and json.loads(out)["status"] == "answered"
+    assert why["form"] == "phone" and why["interpreted"]["filters"]["place"] == "兰州"
+    assert why["confidence"] >= why["min_confidence"] and "late" in why["hits"][0]["features"]
+
+
 def test_many_questions_on_standard_input(wenju, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", iter(["值班室电话是多少？\n", "红烧肉怎么做？\n", "？\n"]))
     code, out, _ = wenju("ask", "-", "--json")
