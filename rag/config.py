@@ -45,6 +45,8 @@ class Settings:
 
 
 _NAMES = {f.name for f in fields(Settings)}
+_OF_ENGINES = frozenset({"milvus_uri", "openai_base_url", "openai_model", "openai_api_key", "transformers_model"})
+"""Names fixed for engines that are not built in yet: an environment that has them is not wrong."""
 _GENERATORS, _STORES = ("extractive",), ("faiss",)
 
 
@@ -62,7 +64,7 @@ def load_settings(flags: Mapping[str, Any] | None = None, folder: Path | None = 
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingError(f"wenju.toml 写得不对：{error}。", "请按 TOML 格式改正后再试。") from error
     named = {k[6:].lower(): v for k, v in os.environ.items() if k.startswith("WENJU_")}
-    values |= _known(named, "环境变量")
+    values |= _known({k: v for k, v in named.items() if k not in _OF_ENGINES}, "环境变量")
     values |= {k: v for k, v in (flags or {}).items() if v is not None}
     return _checked(replace(Settings(), **{k: _convert(k, v) for k, v in values.items()}))
 

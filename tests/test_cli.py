@@ -149,6 +149,12 @@ def test_unknown_setting_lists_the_known_ones(wenju, monkeypatch: pytest.MonkeyP
     assert code == 2 and "colour" in err and "embedder" in err
 
 
+def test_names_of_other_engines_in_the_environment_do_no_harm(wenju, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WENJU_OPENAI_API_KEY", "geheim")
+    code, out, err = wenju("check")
+    assert code == 0 and "geheim" not in out + err
+
+
 def test_bad_files_fail_alone_and_nothing_is_lost(wenju, embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.embedding.SentenceEmbedder.load", lambda settings: embedder)
     monkeypatch.setenv("WENJU_HOME", str(tmp_path / "home"))
