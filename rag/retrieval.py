@@ -68,8 +68,9 @@ class Retriever:
             scores -= _FRAME_PENALTY * np.array([self._is_frame(int(r)) for r in rows])
         order = np.lexsort((rows, -scores))
         clock.lap("rerank")
-        admitted, others = self._admitted(query, slots, rows, order)
-        unmet = () if admitted else tuple(s for s in slots if not self._anyone_meets(s, query, rows))
+        owned = self._owned(query, slots)
+        admitted, others = self._admitted(query, slots, owned, rows, order)
+        unmet = () if admitted else tuple(s for s in slots if not self._anyone_meets(s, query, owned, rows))
         hits = tuple(self._hit(rows, i, n, scores, features, rankings) for n, i in enumerate(admitted[:k], 1))
         all_features, features = features, features[admitted[:k]]
         evident = self._beyond_slots(query, encoded, weighed, slots, hits, features)
@@ -217,41 +218,40 @@ class Retriever:
         return compact(normalise("\n".join((document.meta.title or "", document.meta.issuer or "", document.text))))
 
     def _admitted(
-        self, query: Query, slots: list[Slot], rows: np.ndarray, order: np.ndarray
+        self, query: Query, slots: list[Slot], owned: frozenset[Slot], rows: np.ndarray, order: np.ndarray
     ) -> tuple[list[int], list[int]]:
         """Positions in `rows`, best first: those every slot admits, and the rest."""
         if not slots:
             return [int(i) for i in order], []
         admitted, others = [], []
         for i in order:
-            (admitted if self._admits(query, slots, int(rows[i])) else others).append(int(i))
+            (admitted if self._admits(query, slots, owned, int(rows[i])) else others).append(int(i))
         return admitted, others
 
-    def _admits(self, query: Query, slots: list[Slot], row: int) -> bool:
+    def _admits(self, query: Query, slots: list[Slot], owned: frozenset[Slot], row: int) -> bool:
         id = self.index.passage(row).document_id
         verdicts = self._verdicts(id, query, slots)
         text = self._normal(row)
         signed = self.index.passage(row).section_path == ("落款",)  # its date is that of issue, not of the matter
         return all(scope.grouped(slots, [
             bool(v or (v is None and self._may_be(slot, id))
-                 or (not signed and not self._has_own(query, slot)
+                 or (not signed and slot not in owned
                      and scope.in_words(slot, self._whole(id) if slot.name == "标题" else text)))
             for v, slot in zip(verdicts, slots, strict=True)
         ]))
 
-    def _has_own(self, query: Query, slot: Slot) -> bool:
-        """Whether some document is of the slot: then others that merely mention it do not answer for it."""
-        if slot.name == "节日":
-            return False
-        return any(True in self._verdicts(id, query, [slot]) for id in self._order)
+    def _owned(self, query: Query, slots: Sequence[Slot]) -> frozenset[Slot]:
+        """Slots that some document is of: then others that merely mention them do not answer for them."""
+        return frozenset(slot for slot in slots if slot.name != "节日"
+                         and any(True in self._verdicts(id, query, [slot]) for id in self._order))
 
     def _may_be(self, slot: Slot, id: str) -> bool:
         if id not in self._said:
             self._said[id] = self._places[id] or scope.places_in(self.index.document(id).text)
         return scope.may_be(slot, self.index.metas[id].meta, self._said[id], self._whole(id))
 
-    def _anyone_meets(self, slot: Slot, query: Query, rows: np.ndarray) -> bool:
-        return any(self._admits(query, [slot], int(r)) for r in rows)
+    def _anyone_meets(self, slot: Slot, query: Query, owned: frozenset[Slot], rows: np.ndarray) -> bool:
+        return any(self._admits(query, [slot], owned, int(r)) for r in rows)
 
     def _hit(self, rows, i: int, rank: int, scores, features, rankings) -> Hit:
         row = int(rows[i])
