@@ -32,10 +32,18 @@ class DocumentEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be indexed, and why, in Chinese."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileEntry:
     """A file that was seen. `path`: see `scan.Anchor`; `source`: what people call it; `error`: why it has no documents.
 
-    recipe: of the refresh that read it.
+    recipe: of the refresh that read it. refused: of an archive, the members that could not be read.
     """
 
     path: str
@@ -45,6 +53,7 @@ class FileEntry:
     recipe: str = ""
     documents: tuple[str, ...] = ()
     error: str | None = None
+    refused: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +86,6 @@ class Progress:
     total: int
     source: str = ""
     embedded: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that could not be indexed, and why, in Chinese."""
-
-    source: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,8 @@ def entry_from_json(value: Mapping[str, Any]) -> DocumentEntry:
 
 def file_from_json(value: Mapping[str, Any]) -> FileEntry:
     """The reverse of `schema.to_json`."""
-    return FileEntry(**{**value, "documents": tuple(value["documents"])})
+    refused = tuple(Failure(**failure) for failure in value.get("refused", ()))  # older generations know of none
+    return FileEntry(**{**value, "documents": tuple(value["documents"]), "refused": refused})
 
 
 def passage_from_json(document_id: str, value: list[Any]) -> Passage:

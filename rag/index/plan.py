@@ -9,6 +9,7 @@ from rag.errors import UsageError
 from rag.index.entries import DocumentEntry, Duplicate, Failure, FileEntry, Progress
 from rag.index.generation import Index
 from rag.index.scan import Anchor, Found, Seen, below, find, label, outermost
+from rag.schema import Document
 
 Tell = Callable[[Progress], None]
 
@@ -26,13 +27,16 @@ class Group:
     """Files with the same bytes, which are kept once, under the first one's label.
 
     `known`: their documents in the last generation, which are taken over unless `stale` (the recipe has changed).
-    `failed_before`: these very bytes could not be read last time.
+    `failed_before`: these very bytes could not be read last time. `borne`: the label that the known documents bear.
     """
 
     members: list[Member]
     known: tuple[DocumentEntry, ...] = ()
     stale: bool = False
     failed_before: bool = False
+    borne: str | None = None
+    kept_by: str | None = None
+    """The archive whose member has the same bytes and keeps their document."""
 
     @property
     def source(self) -> str:
@@ -49,11 +53,20 @@ class Group:
         """Whether the file must be read; its documents are taken over otherwise."""
         return self.stale or not self.known
 
-    def settle(self, documents: Sequence[str] = (), error: str | None = None, recipe: str | None = None) -> None:
+    def placed(self, document: Document, old: str) -> Document:
+        """A document of a file labelled `old` under this group's label; a member of an archive keeps its path below it."""
+        own = document.source[len(old) :] if document.source.startswith(f"{old}/") else ""
+        inner = tuple(label for label in document.also_at if label.startswith(f"{old}/"))
+        also_at = (*(self.source + label[len(old) :] for label in inner), *(label + own for label in self.also_at))
+        return replace(document, source=self.source + own, also_at=also_at)
+
+    def settle(
+        self, documents: Sequence[str] = (), error: str | None = None, recipe: str | None = None, refused: Sequence[Failure] = ()
+    ) -> None:
         """Notes what has become of the files."""
         for member in self.members:
             used = member.entry.recipe if recipe is None else recipe
-            member.entry = replace(member.entry, documents=tuple(documents), error=error, recipe=used)
+            member.entry = replace(member.entry, documents=tuple(documents), error=error, recipe=used, refused=tuple(refused))
 
 
 @dataclass(slots=True)
@@ -109,8 +122,10 @@ class Planner:
         """The lists of `entries.Report` for a plan that has been carried out."""
         lists: dict[str, list] = {name: [] for name in ("new", "changed", "unchanged", "duplicate", "failed")}
         kept = {m.entry.path: g.source for g in plan.groups for m in g.members[1:]}
+        kept |= {m.entry.path: g.kept_by for g in plan.groups if g.kept_by for m in g.members}
         for entry in (m.entry for m in plan.members if m.scanned):
             before = self._before.get(entry.path)
+            lists["failed"].extend(entry.refused)
             if entry.error is not None:
                 lists["failed"].append(Failure(entry.source, entry.error))
             elif entry.path in kept:
@@ -151,7 +166,7 @@ class Planner:
                 try:
                     file = replace(file, sha256=self._seen.digest(file))
                 except OSError as error:
-                    file = replace(file, error=f"文件读不出来：{error.strerror}")
+                    file = replace(file, error=f"文件读不出来：{error.strerror}。请检查文件权限。")
             if file.sha256 not in withdrawn:
                 out.append(file)
         return out
@@ -176,13 +191,13 @@ class Planner:
         earlier = [f for f in self._before.values() if f.sha256 == sha256]
         ids = next((f.documents for f in earlier if f.documents), ())
         known = tuple(self._base.metas[id] for id in ids) if self._base else ()
-        bears = known[0].source if known else None
-        members.sort(key=lambda m: (m.entry.source != bears, m.entry.source))
+        borne = next((f.source for f in earlier if known and below(known[0].source, f.source)), None)
+        members.sort(key=lambda m: (m.entry.source != borne, m.entry.source))
         read = any(m.scanned for m in members)
         stale = read and any(f.recipe != self._recipe for f in earlier)
-        group = Group(members, known, stale, any(f.error is not None for f in earlier))
+        group = Group(members, known, stale, any(f.error is not None for f in earlier), borne)
         if known and not stale:
-            group.settle(ids)
+            group.settle(ids, refused=next((f.refused for f in earlier if f.refused), ()))
         return group
 
 

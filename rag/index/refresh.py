@@ -1,14 +1,13 @@
 """Brings an index up to date with files and folders: what is new is read, cut and embedded; the rest is taken over."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
-from rag.errors import DocumentError, IndexMissing, IndexUnwritable
+from rag.errors import DocumentError, IndexMissing, IndexUnwritable, PartlyRead
 from rag.files import DISK, Disk, digest_of, locked, make_folders, remove_tree, typed_errors
 from rag.index.builder import Builder, Prepared
-from rag.index.entries import Progress, Report
+from rag.index.entries import Failure, Progress, Report
 from rag.index.generation import Index
 from rag.index.plan import Group, Plan, Planner, Tell
 from rag.index.publish import Pointer, collect_garbage, lock_path, point, publish, staging, tidy
@@ -87,7 +86,7 @@ class _Refresh:
         entry = next(m.entry for m in group.members if m.scanned)
         path = anchor.path(entry.path)
         try:
-            documents = self._load(path, group.source)
+            documents, refused = self._loaded(path, group.source)
             if digest_of(path.resolve()) != entry.sha256:
                 raise DocumentError("文件在读取时有变动。", "请等它写完后再试。")
             prepared = [self._prepared(document, group) for document in documents]
@@ -97,24 +96,33 @@ class _Refresh:
             group.settle(error=str(error), recipe=self._recipe)
             return []
         except OSError as error:
-            group.settle(error=f"文件读不出来：{error.strerror}", recipe=self._recipe)
+            group.settle(error=f"文件读不出来：{error.strerror}。请检查文件权限。", recipe=self._recipe)
             return []
-        group.settle([item.document.id for item in prepared], recipe=self._recipe)
+        group.settle([item.document.id for item in prepared], recipe=self._recipe, refused=refused)
         return prepared
+
+    def _loaded(self, path: Path, source: str) -> tuple[Sequence[Document], list[Failure]]:
+        """A file's documents, and of an archive the members that cannot be read."""
+        try:
+            return self._load(path, source), []
+        except PartlyRead as error:
+            if not error.documents:
+                raise
+            return error.documents, [Failure(member, str(why)) for member, why in error.refused]
 
     def _prepared(self, document: Document, group: Group) -> Prepared:
         passages = self._cut(document)
         for passage in passages:  # an index whose quotes do not hold must never come to be
             if compact(document.text[passage.start : passage.end]) != compact(passage.text):
                 raise DocumentError("切分出的段落与原文不符。", "请把这个文件反馈给开发者。")
-        return Prepared(replace(document, source=group.source, also_at=group.also_at), passages)
+        return Prepared(group.placed(document, group.source), passages)
 
     def _taken_over(self, group: Group) -> list[Prepared]:
         """The documents of a file that has not changed, with all that was computed from them."""
         base, out = self._base, []
         assert base is not None
         for entry in group.known:
-            document = replace(base.document(entry.id), source=group.source, also_at=group.also_at)
+            document = group.placed(base.document(entry.id), group.borne or group.source)
             terms = [base.lexical.terms(row) for row in entry.rows]
             passages = [base.passage(row) for row in entry.rows]
             out.append(Prepared(document, passages, terms, base.document_lexical.terms(base.number_of(entry.id))))
@@ -166,17 +174,19 @@ class _Refresh:
 
         builder = Builder(built, self._embedder, self._base, self._disk, told)
         try:
-            ids: set[str] = set()
+            added: dict[str, tuple[str, str]] = {}
             for number, group in enumerate(plan.groups):
                 done, source = number, group.source
                 told(builder.embedded)
                 items = self._documents(group, anchor)
-                own = {item.document.id for item in items}
-                if own & ids or len(own) < len(items):
+                fresh = _fresh(items, added)
+                if fresh is None:
                     group.settle(error="文件编号与另一个文件相同。", recipe=self._recipe)
                     continue
-                ids |= own
-                for item in items:
+                if items and not fresh:
+                    group.kept_by = added[items[0].document.id][1]
+                added |= {item.document.id: (item.document.sha256, item.document.source) for item in fresh}
+                for item in fresh:
                     builder.add(item)
             done, source = total, ""
             return builder.finish(plan.roots, plan.entries), builder.embedded, builder.reused
@@ -187,3 +197,14 @@ class _Refresh:
         if not group.to_read:
             return self._taken_over(group)
         return self._ready.pop(group.source) if group.source in self._ready else self._read(group, anchor)
+
+
+def _fresh(items: Sequence[Prepared], added: Mapping[str, tuple[str, str]]) -> list[Prepared] | None:
+    """The documents without those that the same bytes (as a member of an archive) have given already.
+
+    added: id → digest and source of the documents so far. None when two documents of different bytes, or two of the same file, have one id.
+    """
+    fresh = [item for item in items if item.document.id not in added]
+    ids = {item.document.id for item in items}
+    same = all(item.document.sha256 == added.get(item.document.id, (item.document.sha256,))[0] for item in items)
+    return fresh if same and len(ids) == len(items) else None
