@@ -27,11 +27,11 @@ def read(suffix: str, data: bytes, name: str) -> Content:
 
             return read_ofd(data, name)
         case ".xlsx":
-            from rag.loading.sheets import read_xlsx
+            from rag.loading.spreadsheet import read_xlsx
 
             return read_xlsx(data, name)
         case ".csv":
-            from rag.loading.sheets import read_csv
+            from rag.loading.spreadsheet import read_csv
 
             return read_csv(data, name)
         case _:
