@@ -59,7 +59,7 @@ def _answer(answers: BinaryIO, header: dict, data: bytes) -> bool:
     except DocumentError as error:
         frames.send(answers, {"error": [error.message, error.hint]})
     except MemoryError:
-        frames.send(answers, {"error": [f"读“{name}”要用的内存超过了上限。", "文件可能有问题；若无误，请拆分后再试。"]})
+        frames.send(answers, {"error": [f"读“{name}”要用的内存超过了上限。", "文件可能有问题；若无误，请拆分后再试。"], "last": True})
         return False
     except RecursionError:
         frames.send(answers, {"error": [f"“{name}”的内部结构嵌套过深。", "请用办公软件打开它，确认无误后另存再试。"]})

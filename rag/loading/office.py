@@ -33,25 +33,30 @@ _PROFILE = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
+def program() -> str | None:
+    """LibreOffice's program, None where it is not installed."""
+    return next(filter(None, map(shutil.which, _PROGRAMS)), None)
+
+
 def to_docx(data: bytes, suffix: str, name: str) -> bytes:
     """The document as docx. name: for errors. Raises DocumentError, also where LibreOffice is not installed."""
-    program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
-    if program is None:
+    command = program()
+    if command is None:
         raise DocumentError(
             f"读“{name}”要用 LibreOffice，但这台机器上没有安装。",
             "Debian 或 Ubuntu：apt-get install libreoffice-writer-nogui；其他系统请安装 LibreOffice 并使 soffice 在 PATH 中；或另存为 docx 再试。",
         )
     with tempfile.TemporaryDirectory(prefix="wenju-") as folder:
-        return _converted(program, Path(folder), data, suffix, name)
+        return _converted(command, Path(folder), data, suffix, name)
 
 
-def _converted(program: str, folder: Path, data: bytes, suffix: str, name: str) -> bytes:
+def _converted(office: str, folder: Path, data: bytes, suffix: str, name: str) -> bytes:
     profile = folder / "profile"
     (profile / "user").mkdir(parents=True)
     (profile / "user" / "registrymodifications.xcu").write_text(_PROFILE, encoding="utf-8")
     source = folder / f"in{suffix}"
     source.write_bytes(data)
-    command = [program, f"-env:UserInstallation={profile.as_uri()}", "--headless", "--norestore", "--nolockcheck", "--nodefault",
+    command = [office, f"-env:UserInstallation={profile.as_uri()}", "--headless", "--norestore", "--nolockcheck", "--nodefault",
                "--convert-to", "docx:MS Word 2007 XML", "--outdir", str(folder), str(source)]
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), "TMPDIR": str(folder), "LANG": "C.UTF-8"}
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -82,8 +82,8 @@ class Sandbox:
                 frames.send(process.stdin, request, data)
                 while True:
                     header, payload = frames.receive(process.stdout)
-                    whole = "error" in header
-                    if whole:
+                    if "error" in header:
+                        whole = "last" not in header
                         message, hint = header["error"]
                         raise DocumentError(str(message), str(hint))
                     if result := take(header, payload):

@@ -12,7 +12,8 @@ from rag.text import HAN_CHARACTER
 
 _SPLIT = 1.2
 """Characters' widths of white space that part two pieces of a line (columns, cells)."""
-_BLANK = 0.22
+_BLANK, _HAN_BLANK = 0.22, 0.28
+"""The least width of a blank between Latin and between other characters."""
 _WORD = re.compile(r"[A-Za-z0-9.,;:!?%)(\]\[/'\"&-]")
 
 
@@ -110,10 +111,12 @@ def _pieces(line: Sequence[Glyph]) -> Row:
 
 def _piece(group: Sequence[Glyph]) -> Piece:
     text = group[0].text
+    gaps = sorted(glyph.x0 - last.x1 for last, glyph in itertools.pairwise(group))
+    usual = max(gaps[len(gaps) // 2], 0.0) if gaps else 0.0  # justified text is spread
     for last, glyph in itertools.pairwise(group):
-        gap = glyph.x0 - last.x1
+        gap = glyph.x0 - last.x1 - usual
         latin = not HAN_CHARACTER.match(last.text) and not HAN_CHARACTER.match(glyph.text)
-        text += " " * (glyph.spaced or gap > (_BLANK if latin else 0.6) * glyph.size) + glyph.text
+        text += " " * (glyph.spaced or gap > (_BLANK if latin else _HAN_BLANK) * glyph.size) + glyph.text
     sizes = sorted(g.size for g in group)
     return Piece(group[0].x0, min(g.top for g in group), max(g.x1 for g in group), max(g.bottom for g in group),
                  text, sizes[len(sizes) // 2], spaced=group[0].spaced)
