@@ -5,7 +5,8 @@
     │   ├── SettingError
     │   └── QuestionError
     ├── DocumentError         one file cannot be read; the batch goes on
-    │   └── PartlyRead        some members of an archive cannot
+    │   ├── PartlyRead        some members of an archive cannot
+    │   └── Scanned           it has pictures only
     ├── ModelError            weights missing, wrong or unsafe
     └── IndexError_           the index on disk
         ├── IndexMissing      nothing has been indexed yet
@@ -57,6 +58,10 @@ class PartlyRead(DocumentError):
         said = "；".join(f"{source}：{error.message}" for source, error in refused[:3])
         super().__init__(f"压缩包里有 {len(refused)} 个文件读不出来：{said}", "其余的文件不受影响。")
         self.documents, self.refused = documents, refused
+
+
+class Scanned(DocumentError):
+    """A file holds pictures of text and no text."""
 
 
 class ModelError(WenjuError):

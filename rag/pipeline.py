@@ -230,8 +230,10 @@ def build_index(
 
 
 def _reading_recipe() -> str:
-    """Digest of the code that reads files: after an upgrade, documents are read again, and only then."""
-    digest = hashlib.sha256()
+    """Digest of all that decides how files are read: after an upgrade, documents are read again, and only then."""
+    from rag.loading import abilities
+
+    digest = hashlib.sha256(abilities().encode())
     here = Path(__file__).parent
     for file in sorted([*(here / "loading").glob("*.py"), here / "passages.py", here / "text.py"]):
         digest.update(file.read_bytes())

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from rag.errors import DocumentError, PartlyRead
-from rag.loading import kinds, office
+from rag.errors import DocumentError, PartlyRead, Scanned
+from rag.loading import kinds, ocr, office
 from rag.loading.blocks import Block
 from rag.loading.content import Content
 from rag.loading.decode import decode
@@ -68,7 +68,26 @@ def _content(suffix: str, data: bytes, name: str) -> Content:
         case _ if suffix in _THROUGH_OFFICE:
             return _sandbox.read(".docx", office.to_docx(data, suffix, name), name)
         case _:
-            return _sandbox.read(suffix, data, name)
+            try:
+                return _sandbox.read(suffix, data, name)
+            except Scanned:
+                if not ocr.installed():
+                    raise
+                return _recognised(data, name)
+
+
+def _recognised(data: bytes, name: str) -> Content:
+    """The text of a scanned file. Recognising takes more memory and time than reading: it has a process of its own."""
+    reader = Sandbox(ocr.MEMORY, ocr.SECONDS)
+    try:
+        return reader.read(".pdf scanned", data, name)
+    finally:
+        reader.close()
+
+
+def abilities() -> str:
+    """What else is installed and decides which files can be read: after a change, files are read again."""
+    return f"office={office.program() is not None} ocr={ocr.installed()}"
 
 
 def _archive(data: bytes, name: str, source: str, max_bytes: int) -> list[Document]:

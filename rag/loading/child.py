@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import BinaryIO
 
-from rag.errors import DocumentError
+from rag.errors import DocumentError, Scanned
 from rag.loading import frames
 from rag.loading.archive import Member, members
 from rag.loading.content import content_to_json
@@ -57,7 +57,7 @@ def _answer(answers: BinaryIO, header: dict, data: bytes) -> bool:
                 raise DocumentError(f"“{name}”的文字过多（超过 {MOST_TEXT // 10_000} 万字）。", "请拆分文件后再试。")
             frames.send(answers, {"content": True}, _dumped(content_to_json(content)))
     except DocumentError as error:
-        frames.send(answers, {"error": [error.message, error.hint]})
+        frames.send(answers, {"error": [error.message, error.hint], "scanned": isinstance(error, Scanned)})
     except MemoryError:
         frames.send(answers, {"error": [f"读“{name}”要用的内存超过了上限。", "文件可能有问题；若无误，请拆分后再试。"], "last": True})
         return False

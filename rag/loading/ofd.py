@@ -31,7 +31,7 @@ def read_ofd(data: bytes, name: str) -> Content:
     sheets = [sheet for root in package.xml("OFD.xml").iter("DocRoot") for sheet in _sheets(package, _inside("", root.text or ""))]
     if not any(sheet.glyphs for sheet in sheets):
         if any(sheet.picture for sheet in sheets):
-            raise DocumentError(f"“{name}”是扫描件：只有图像，没有文字。", "请先做文字识别（OCR）再加入，或换用原始的 Word 文件。")
+            raise DocumentError(f"“{name}”是扫描件：只有图像，没有文字。", "请转换成 PDF 并做文字识别（OCR）再加入，或换用原始的 Word 文件。")
         raise DocumentError(f"“{name}”里没有文字。", "请检查文件内容。")
     return typeset(sheets)
 

@@ -10,11 +10,12 @@ from contextlib import closing
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from rag.errors import DocumentError
+from rag.errors import DocumentError, Scanned
 from rag.loading.content import Content
 from rag.loading.sheet import Glyph, Rule, Sheet
 from rag.loading.typeset import typeset
 
+SCANNED_HINT = "请安装文字识别（pip install 'wenju[ocr]'）后重新索引，或换用原始的 Word 文件。"
 MOST_PAGES = 2000
 _THIN = 2.5
 _SHORT = 6.0
@@ -33,17 +34,12 @@ def read_pdf(data: bytes, name: str) -> Content:
     scanned = [not sheet.glyphs or (sheet.picture and len(sheet.glyphs) < _LEAST_TEXT) for sheet in sheets]
     if all(scanned):
         if any(sheet.picture for sheet in sheets):
-            raise scanned_error(name)
+            raise Scanned(f"“{name}”是扫描件：只有图像，没有文字。", SCANNED_HINT)
         raise DocumentError(f"“{name}”里没有文字。", "请检查文件内容。")
     strange = sum(unicodedata.category(g.text) in ("Co", "Cn", "Cc") or g.text == "\ufffd" for s in sheets for g in s.glyphs)
     if strange > _MOST_STRANGE * sum(len(sheet.glyphs) for sheet in sheets):
         raise DocumentError(f"“{name}”的文字层是乱码（字体没有附文字对照表）。", "请换用原始的 Word 文件，或做文字识别（OCR）后再试。")
     return typeset(sheets)
-
-
-def scanned_error(name: str) -> DocumentError:
-    """The error for a file of pictures."""
-    return DocumentError(f"“{name}”是扫描件：只有图像，没有文字。", "请先做文字识别（OCR）再加入，或换用原始的 Word 文件。")
 
 
 def read_sheets(data: bytes, name: str) -> list[Sheet]:

@@ -3,9 +3,9 @@
 from rag.errors import DocumentError
 from rag.loading.content import Content
 
-
 def read(suffix: str, data: bytes, name: str) -> Content:
-    """The document in `data`. suffix: of the format, in lower case. Raises DocumentError.
+    """The document in `data`. suffix: of the format, in lower case; ".pdf scanned" where the pictures are to be
+    read. Raises DocumentError.
 
     Readers are imported when they are needed: the process that reads starts light.
     """
@@ -22,6 +22,10 @@ def read(suffix: str, data: bytes, name: str) -> Content:
             from rag.loading.pdf import read_pdf
 
             return read_pdf(data, name)
+        case ".pdf scanned":
+            from rag.loading.ocr import read_scanned
+
+            return read_scanned(data, name)
         case ".ofd":
             from rag.loading.ofd import read_ofd
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rag.errors import DocumentError
+from rag.errors import DocumentError, Scanned
 from rag.loading import frames
 from rag.loading.content import Content, content_from_json
 
@@ -84,8 +84,9 @@ class Sandbox:
                     header, payload = frames.receive(process.stdout)
                     if "error" in header:
                         whole = "last" not in header
+                        kind = Scanned if header.get("scanned") is True else DocumentError
                         message, hint = header["error"]
-                        raise DocumentError(str(message), str(hint))
+                        raise kind(str(message), str(hint))
                     if result := take(header, payload):
                         whole = True
                         return result
