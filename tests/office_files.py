@@ -89,8 +89,8 @@ def converted(folder: Path, data: bytes, suffix: str, target: str) -> bytes:
     return (folder / f"made.{target.partition(':')[0]}").read_bytes()
 
 
-def printed(pages: Sequence[str]) -> list[bytes]:
-    """Pages of HTML as PDF files, printed by Chromium with page numbers and running heads."""
+def printed(pages: Sequence[str], heads: bool = True) -> list[bytes]:
+    """Pages of HTML as PDF files, printed by Chromium, with page numbers and running heads if wanted."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -100,7 +100,7 @@ def printed(pages: Sequence[str]) -> list[bytes]:
             page = browser.new_page()
             page.set_content(content)
             out.append(page.pdf(
-                format="A4", display_header_footer=True, margin={"top": "35mm", "bottom": "35mm", "left": "28mm", "right": "26mm"},
+                format="A4", display_header_footer=heads, margin={"top": "35mm", "bottom": "35mm", "left": "28mm", "right": "26mm"},
                 header_template='<div style="font-size:9px;width:100%;text-align:center">内部资料 注意保存</div>',
                 footer_template='<div style="font-size:9px;width:100%;text-align:center">— <span class="pageNumber"></span> —</div>'))
         browser.close()

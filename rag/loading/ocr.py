@@ -60,7 +60,7 @@ def _sheet(engine: object, page: "pypdfium2.PdfPage") -> Sheet:
                max(p[1] for p in box) / scale, text.strip()) for box, text in lines]
     sizes = [(x1 - x0) / sum(map(_width, text)) for x0, _, x1, _, text in places]
     usual = median(sizes) if sizes else 0.0
-    for (x0, top, x1, bottom, text), size in zip(places, sizes, strict=True):
+    for (x0, top, _, bottom, text), size in zip(places, sizes, strict=True):
         sheet.glyphs.extend(_glyphs(text, x0, top, bottom, size, usual if abs(size - usual) < 0.2 * usual else size))
     return sheet
 

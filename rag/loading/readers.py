@@ -3,6 +3,7 @@
 from rag.errors import DocumentError
 from rag.loading.content import Content
 
+
 def read(suffix: str, data: bytes, name: str) -> Content:
     """The document in `data`. suffix: of the format, in lower case; ".pdf scanned" where the pictures are to be
     read. Raises DocumentError.
