@@ -34,7 +34,7 @@ def create_api(service: Service) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI):
         yield
-        service.workers.close()
+        service.close()
 
     # docs_url, redoc_url: FastAPI's viewers load their scripts from a CDN.
     app = FastAPI(title="文据 Wenju", version=__version__, description=_ABOUT, lifespan=lifespan,

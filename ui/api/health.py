@@ -26,7 +26,7 @@ def router(service: Service) -> APIRouter:
         generation = service.pipeline.generation
         if not generation:
             raise HTTPException(503, "索引还没有打开。请管理员先运行 wenju index。")
-        return JSONResponse({"status": "ready", "generation": generation, "documents": len(service.pipeline.documents())})
+        return JSONResponse({"status": "ready", "generation": generation})
 
     @api.get("/metrics", summary="Prometheus 指标", response_class=Response)
     async def metrics() -> Response:

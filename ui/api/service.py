@@ -1,13 +1,18 @@
-"""What all doors share: the pipeline, the threads that work, the feedback book, the counters."""
+"""What all doors share: the pipeline, the threads that work, the feedback book, the counters.
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Protocol
+Doors reach documents only through `ask`, `stream`, `search` and `read`, which take the asker and open what that person
+may see: no door can forget to.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from rag.config import Settings
 from rag.schema import Answer, Document, Event, Retrieval
 from ui.api.feedback import FeedbackBook
+from ui.api.identity import Asker
 from ui.api.shapes import DocumentEntry
 from ui.api.workers import Workers
 
@@ -15,6 +20,10 @@ WAITING = 32
 """Questions that may wait for a thread; the next one is refused with 503."""
 THREADS = 2
 """Answers computed at once; the libraries beneath use several cores for each."""
+READERS, READERS_WAITING = 4, 64
+"""Threads that read documents, which takes no computing."""
+
+T = TypeVar("T")
 
 
 class Pipeline(Protocol):
@@ -24,6 +33,8 @@ class Pipeline(Protocol):
 
     @property
     def generation(self) -> str: ...
+
+    def visible_to(self, groups: Iterable[str]) -> "Pipeline": ...
 
     def ask(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None) -> Answer: ...
 
@@ -58,19 +69,39 @@ class Service:
 
     def __init__(self, pipeline: Pipeline, threads: int = THREADS, waiting: int = WAITING) -> None:
         self.pipeline = pipeline
-        self.workers = Workers(threads, waiting)
+        self.workers, self.readers = Workers(threads, waiting), Workers(READERS, READERS_WAITING)
         self.feedback = FeedbackBook(pipeline.settings.home / "feedback.jsonl")
         self.metrics = Metrics(self.workers)
 
-    async def ask(self, door: str, question: str, history: Sequence[str], filters: Mapping[str, str]) -> Answer:
+    async def ask(
+        self, asker: Asker, door: str, question: str, history: Sequence[str], filters: Mapping[str, str]
+    ) -> Answer:
         """An answer, computed off the event loop. Raises what the pipeline raises, and Busy."""
-        answer = await self.workers.run(lambda: self.pipeline.ask(question, history, filters or None))
+        answer = await self.workers.run(lambda: self._seen(asker).ask(question, history, filters or None))
         self.metrics.answers.labels(door, answer.status).inc()
         return answer
 
-    async def stream(self, door: str, question: str, history: Sequence[str], filters: Mapping[str, str]) -> AsyncIterator[Event]:
+    async def stream(
+        self, asker: Asker, door: str, question: str, history: Sequence[str], filters: Mapping[str, str]
+    ) -> AsyncIterator[Event]:
         """The events of an answer as they come. Raises as `ask` does, before the first event or between two."""
-        async for event in self.workers.stream(lambda: self.pipeline.stream(question, history, filters or None)):
+        async for event in self.workers.stream(lambda: self._seen(asker).stream(question, history, filters or None)):
             if event.answer:
                 self.metrics.answers.labels(door, event.answer.status).inc()
             yield event
+
+    async def search(self, asker: Asker, query: str, k: int = 10, filters: Mapping[str, str] | None = None) -> Retrieval:
+        """Passages, as `ask` is computed. Raises as it does."""
+        return await self.workers.run(lambda: self._seen(asker).search(query, k, filters or None))
+
+    async def read(self, asker: Asker, what: Callable[[Pipeline], T]) -> T:
+        """What `what` makes of the documents the asker may see, in a thread. Raises what it raises, and Busy."""
+        return await self.readers.run(lambda: what(self._seen(asker)))
+
+    def close(self) -> None:
+        """Lets running calls end and drops the waiting ones."""
+        self.workers.close()
+        self.readers.close()
+
+    def _seen(self, asker: Asker) -> Pipeline:
+        return self.pipeline.visible_to(asker.groups)

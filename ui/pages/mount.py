@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import gradio as gr
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from starlette.routing import Match, Mount
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.schema import Span
 from ui.api import problems
+from ui.api.identity import asker_of
 from ui.api.rest import load
 from ui.api.service import Service
 from ui.pages import documents
@@ -65,12 +66,12 @@ def _fragments(service: Service) -> APIRouter:
     api = APIRouter(prefix="/page", include_in_schema=False, default_response_class=HTMLResponse)
 
     @api.get("/documents")
-    async def listing() -> HTMLResponse:
-        return HTMLResponse(documents.listing(await run_in_threadpool(service.pipeline.documents)))
+    async def listing(request: Request) -> HTMLResponse:
+        return HTMLResponse(await service.read(asker_of(request), lambda seen: documents.listing(seen.documents())))
 
     @api.get("/documents/{id}")
-    async def whole(id: str, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int, Query(ge=0)] = 0) -> HTMLResponse:
-        document = await load(service, id)
+    async def whole(request: Request, id: str, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int, Query(ge=0)] = 0) -> HTMLResponse:
+        document = await load(service, asker_of(request), id)
         quote = Span(start, end) if start < end else None
         return HTMLResponse(await run_in_threadpool(documents.whole, document, quote))
 
