@@ -33,7 +33,9 @@ def create_api(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI):
+        service.follower.start()
         yield
+        service.follower.stop()
         service.workers.close()
 
     # docs_url, redoc_url: FastAPI's viewers load their scripts from a CDN.
