@@ -12,6 +12,7 @@ from rag import scope
 from rag.answering import select
 from rag.citations import cite, problems
 from rag.config import Settings
+from rag.errors import ModelError
 from rag.fitted import FEATURES
 from rag.generators import extractive
 from rag.generators.extractive import escaped
@@ -70,6 +71,22 @@ class Pipeline:
             del self._views[next(iter(self._views))]
         self._views[member] = view
         return view
+
+    def published(self) -> str:
+        """Id of the generation that is current on disk now, "" when that cannot be told. Cheap."""
+        return Index.published(self.settings.index)
+
+    def renewed(self) -> "Pipeline":
+        """A pipeline over the generation that is current now, with the same embedder; this one when there is none.
+
+        Raises IndexDamaged, IndexMissing, and ModelError when the index was built with another model.
+        """
+        index = Index.open(self.settings.index)
+        if index.digest == self.index.digest:
+            return self
+        if index.embedder_digest != self.embedder.digest:
+            raise ModelError(f"索引改用了向量模型 {index.embedder_name}。", "请重新启动服务。")
+        return Pipeline(self.settings, index, self.embedder)
 
     # ------------------------------------------------------------ the three questions one can ask
 

@@ -82,6 +82,12 @@ class WebPipeline:
     def examples(self) -> Sequence[str]:
         return (EXAMPLE, "值班室电话是多少？", "消防安全大检查什么时候做？")
 
+    def published(self) -> str:
+        return self.generation
+
+    def renewed(self) -> "WebPipeline":
+        return self
+
     def search(self, query: str, k: int = 10, filters: Mapping[str, str] | None = None) -> Retrieval:
         self._check(query)
         asked = set(bigrams(query))

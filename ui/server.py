@@ -33,6 +33,7 @@ def create_api(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI):
+        service.follower.start()
         yield
         service.close()
 

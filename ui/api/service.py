@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from rag.config import Settings
 from rag.schema import Answer, Document, Event, Retrieval
 from ui.api.feedback import FeedbackBook
+from ui.api.follower import Follower
 from ui.api.identity import Asker
 from ui.api.shapes import DocumentEntry
 from ui.api.workers import Workers
@@ -50,6 +51,10 @@ class Pipeline(Protocol):
 
     def examples(self) -> Sequence[str]: ...
 
+    def published(self) -> str: ...
+
+    def renewed(self) -> "Pipeline": ...
+
 
 class Metrics:
     """Counters for /metrics, in a registry of their own so that one process can hold several services."""
@@ -65,10 +70,15 @@ class Metrics:
 
 
 class Service:
-    """The one object that routes and pages are built on."""
+    """The one object that routes and pages are built on.
+
+    pipeline: answers the questions that come now. It is replaced as a whole when a new generation of the index has been
+    published, so take it once a request: what began on one generation ends on it.
+    """
 
     def __init__(self, pipeline: Pipeline, threads: int = THREADS, waiting: int = WAITING) -> None:
         self.pipeline = pipeline
+        self.follower = Follower(self)
         self.workers, self.readers = Workers(threads, waiting), Workers(READERS, READERS_WAITING)
         self.feedback = FeedbackBook(pipeline.settings.home / "feedback.jsonl")
         self.metrics = Metrics(self.workers)
@@ -100,6 +110,7 @@ class Service:
 
     def close(self) -> None:
         """Lets running calls end and drops the waiting ones."""
+        self.follower.stop()
         self.workers.close()
         self.readers.close()
 
