@@ -65,7 +65,7 @@ def _add_asking(api: APIRouter, service: Service) -> None:
               responses=responses(400, 413, 422, 500, 503))
     async def search(request: Request, body: models.SearchRequest) -> Any:
         """最相近的段落，带每一步的名次与得分。"""
-        found = await service.search(asker_of(request), body.query, body.k, body.filters)
+        found = await service.search(asker_of(request), "rest", body.query, body.k, body.filters)
         return JSONResponse(shapes.search_json(found))
 
 
@@ -80,7 +80,7 @@ def _add_documents(api: APIRouter, service: Service) -> None:
              responses=responses(404, 422, 500, 503))
     async def document(request: Request, id: str) -> Any:
         """全文、章节与元数据；所有偏移都以这里的 text 为准（按 Unicode 码点计）。"""
-        return JSONResponse(shapes.document_json(await load(service, asker_of(request), id)))
+        return JSONResponse(shapes.document_json(await load(service, asker_of(request), "rest", id)))
 
 
 def _add_feedback(api: APIRouter, service: Service) -> None:
@@ -96,9 +96,9 @@ def _add_feedback(api: APIRouter, service: Service) -> None:
         return JSONResponse({"id": number}, 201)
 
 
-async def load(service: Service, asker: Asker, id: str) -> Document:
+async def load(service: Service, asker: Asker, door: str, id: str) -> Document:
     """The document of that id, else 404: whether it is hidden or was never there."""
     try:
-        return await service.read(asker, lambda seen: seen.document(id))
+        return await service.document(asker, door, id)
     except KeyError as error:
         raise HTTPException(404, "没有这份文件，它可能已被撤下。") from error

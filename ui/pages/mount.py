@@ -49,6 +49,7 @@ def mount_pages(app: FastAPI, service: Service) -> None:
         show_error=False, ssr_mode=False, run_history=False, enable_monitoring=False,
     )
     inner = app.router.routes.pop().app
+    service.closing.append(inner.stop_event.set)
     problems.install(inner)
     app.router.routes.append(PageMount("/", app=_Localised(inner)))
 
@@ -71,7 +72,7 @@ def _fragments(service: Service) -> APIRouter:
 
     @api.get("/documents/{id}")
     async def whole(request: Request, id: str, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int, Query(ge=0)] = 0) -> HTMLResponse:
-        document = await load(service, asker_of(request), id)
+        document = await load(service, asker_of(request), "page", id)
         quote = Span(start, end) if start < end else None
         return HTMLResponse(await run_in_threadpool(documents.whole, document, quote))
 

@@ -102,7 +102,7 @@ class Conversation:
 
     async def _leads(self, asker: Asker, question: str) -> list[Lead]:
         """The nearest documents, each once, at the place that came closest."""
-        found = await self._service.search(asker, question)
+        found = await self._service.search(asker, "page", question)
         leads: dict[str, Lead] = {}
         for hit in found.hits:
             meta = hit.document.meta
