@@ -17,7 +17,7 @@ TRUSTED = "wenju.trusted"
 """Key of the scope: whether the request came through a trusted proxy."""
 _DROPPED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto",
             "x-real-ip")
-_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+){0,8}")
+_PREFIX = re.compile(r"(/(?!\.)[A-Za-z0-9._~-]+){0,8}")
 
 
 class Proxy:

@@ -11,7 +11,7 @@ from rag.errors import SettingError
 
 IDENTITIES = ("none", "token", "header")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
-_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_PREFIX = re.compile(r"(/(?!\.)[A-Za-z0-9._~-]+)*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,10 @@
 
   async function signIn(outcome) {
     const problem = await outcome;
-    if (!onSignInPage() || problem === null) return;
+    if (!onSignInPage()) return;
+    if (problem === "") return location.reload();
+    parent?.postMessage({ wenju: "signin" }, "*");
     if (problem) document.querySelector("[role=status]").textContent = problem;
-    else location.reload();
   }
 
   // ---------------------------------------------------------------- what the page around us says

@@ -6,7 +6,8 @@
    data-title     the button's text (问文件)            data-position  right or left (right)
    data-accent    colour of the button and the chat's   data-paper, data-ink   its background and text (CSS colours)
    data-question  asked when the chat is first opened   data-token     the portal's signed token, if people sign in
-   Scripts of the page may call Wenju.open(), .close(), .ask(question), .token(newToken).
+   Scripts of the page may call Wenju.open(), .close(), .ask(question), .token(newToken); the event "wenju:signin" of the
+   window says that a token is wanted (there was none, or it has expired).
    The page's origin has to be in the service's portal.origins, or the browser refuses to show the frame. */
 (() => {
   "use strict";
@@ -44,7 +45,7 @@
   root.append(style, panel, button);
   for (const name of colours) host.style.setProperty(`--${name}`, given[name]);
 
-  let frame = null, ready = false, waiting = [];
+  let frame = null, ready = false, signing = false, waiting = [];
   const tell = (message) => (ready ? frame.contentWindow.postMessage(message, base.origin) : waiting.push(message));
 
   function load() {  // only when first opened: a page that nobody asks on asks nothing of the service
@@ -79,6 +80,11 @@
   window.addEventListener("message", (event) => {
     if (!frame || event.source !== frame.contentWindow || event.origin !== base.origin) return;
     if (event.data?.wenju === "close") close();
+    if (event.data?.wenju === "signin") {
+      ready = false;
+      signing = true;
+      window.dispatchEvent(new CustomEvent("wenju:signin"));
+    }
     if (event.data?.wenju === "ready") {
       ready = true;
       waiting.splice(0).forEach(tell);
@@ -87,7 +93,10 @@
   window.Wenju = Object.freeze({
     open, close,
     ask: (text) => { open(); tell({ wenju: "ask", text: String(text) }); },
-    token: (token) => { given.token = String(token); if (frame) tell({ wenju: "token", token: given.token }); },
+    token: (token) => {
+      given.token = String(token);
+      if (ready || signing) frame.contentWindow.postMessage({ wenju: "token", token: given.token }, base.origin);
+    },
   });
   const show = () => document.body.append(host);
   document.body ? show() : document.addEventListener("DOMContentLoaded", show);
