@@ -78,6 +78,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("file", metavar="文件")
     sub = command("restore", _restore, "从备份恢复索引")
     sub.add_argument("file", metavar="文件")
+    sub = command("audit", _audit, "导出审计日志：谁、何时、问了什么、引用了哪些文件", json_too=False)
+    sub.add_argument("action", choices=["export"], metavar="export", help="导出为 CSV（可用电子表格打开）")
+    sub.add_argument("file", nargs="?", default="-", metavar="文件", help="写到哪里（默认标准输出）")
+    sub.add_argument("--since", metavar="日期", help="从哪天起（UTC，含当天），例如 2026-01-01")
+    sub.add_argument("--until", metavar="日期", help="到哪天止（UTC，含当天）")
     if "eval" in sys.argv[1:2]:  # its libraries are not loaded for the other commands
         from eval.cli import register
 
@@ -310,6 +315,28 @@ def _restore(args: argparse.Namespace) -> int:
 
     generation = restore(Path(args.file), _settings(args).index)
     _json({"generation": generation}) if args.json else print("已恢复。")
+    return DONE
+
+
+def _audit(args: argparse.Namespace) -> int:
+    import datetime as dt
+
+    from ui.api.audit import entries, export
+
+    try:
+        since, until = (dt.date.fromisoformat(day) if day else None for day in (args.since, args.until))
+    except ValueError as error:
+        raise UsageError("日期写得不对。", "写成 2026-01-01 这样。") from error
+    rows = entries(_settings(args).home / "audit", since, until)
+    if args.file == "-":
+        export(rows, sys.stdout)
+        return DONE
+    try:
+        with Path(args.file).open("x", encoding="utf-8-sig", newline="") as file:  # spreadsheets know UTF-8 by its mark
+            count = export(rows, file)
+    except OSError as error:
+        raise WenjuError(f"不能写 {args.file}：{error.strerror}。", "换一个还不存在的文件名。") from error
+    print(f"已导出 {count} 条到 {args.file}")
     return DONE
 
 
