@@ -2,8 +2,9 @@
 
 import datetime as dt
 import hashlib
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from rag.answering import Selection, select
 from rag.citations import cite, emphasised, exact_values, problems
 from rag.config import Settings
 from rag.enumerations import whole_list
+from rag.errors import ModelError
 from rag.fitted import FEATURES
 from rag.generators import extractive
 from rag.generators.extractive import escaped
-from rag.index import Index, Progress, Report, refresh
+from rag.index import Index, Progress, Report, View, refresh
 from rag.protocols import Embedder
 from rag.query import Query, understand
 from rag.retrieval import Found, Retriever
@@ -24,14 +26,19 @@ from rag.spelling import mended
 
 _REMEMBERED = 3
 """Questions before the last one that are looked back to."""
+_VIEWS = 32
+"""Views of one generation that are kept; each holds a lexical index of its own in memory."""
 
 
 class Pipeline:
-    """Answers questions over one generation of the index. Thread-safe: nothing here changes after opening."""
+    """Answers questions over one generation of the index. Thread-safe: nothing but caches changes after opening."""
 
-    def __init__(self, settings: Settings, index: Index, embedder: Embedder) -> None:
+    def __init__(self, settings: Settings, index: Index | View, embedder: Embedder) -> None:
         self.settings, self.index, self.embedder = settings, index, embedder
         self.retriever = Retriever(index, embedder)
+        self._groups = frozenset(group for entry in index.metas.values() for group in entry.meta.groups)
+        self._views: dict[frozenset[str], Pipeline] = {}
+        self._viewing = threading.Lock()
 
     @classmethod
     def open(cls, settings: Settings) -> "Pipeline":
@@ -45,6 +52,44 @@ class Pipeline:
     def generation(self) -> str:
         """Id of the generation that answers."""
         return self.index.generation
+
+    def visible_to(self, groups: Iterable[str]) -> "Pipeline":
+        """The pipeline over the documents that a member of these groups may see, as if there were no others.
+
+        Documents without groups are everybody's. Every method of the result keeps to that view. Views are shared by
+        all to whom the same groups of documents are open, and the `_VIEWS` last made are kept.
+        """
+        member = self._groups.intersection(groups)
+        if member == self._groups:
+            return self
+        if (view := self._views.get(member)) is None:
+            with self._viewing:
+                view = self._views.get(member) or self._view_of(member)
+        return view
+
+    def _view_of(self, member: frozenset[str]) -> "Pipeline":
+        ids = [id for id, e in self.index.metas.items() if not e.meta.groups or member.intersection(e.meta.groups)]
+        view = Pipeline(self.settings, View(self.index, ids), self.embedder)
+        if len(self._views) >= _VIEWS:
+            del self._views[next(iter(self._views))]
+        self._views[member] = view
+        return view
+
+    def published(self) -> str:
+        """Id of the generation that is current on disk now, "" when that cannot be told. Cheap."""
+        return Index.published(self.settings.index)
+
+    def renewed(self) -> "Pipeline":
+        """A pipeline over the generation that is current now, with the same embedder; this one when there is none.
+
+        Raises IndexDamaged, IndexMissing, and ModelError when the index was built with another model.
+        """
+        index = Index.open(self.settings.index)
+        if index.digest == self.index.digest:
+            return self
+        if index.embedder_digest != self.embedder.digest:
+            raise ModelError(f"索引改用了向量模型 {index.embedder_name}。", "请重新启动服务。")
+        return Pipeline(self.settings, index, self.embedder)
 
     # ------------------------------------------------------------ the three questions one can ask
 

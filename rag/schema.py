@@ -57,6 +57,8 @@ class Metadata:
     festivals: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
     status: str = "unknown"
+    groups: tuple[str, ...] = ()
+    """Who may see the document; empty: everybody. Only an administrator sets it."""
     proof: Mapping[str, Span] = field(default_factory=dict)
 
     @property

@@ -7,7 +7,7 @@ character bigrams, and answers with the best ones, each cited to its exact place
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +70,9 @@ class WebPipeline:
         found = [read(path, f"{self.folder.name}/{path.name}") for path in sorted(self.folder.glob("*.txt"))]
         self._documents = {document.id: document for document in found}
 
+    def visible_to(self, groups: Iterable[str]) -> "WebPipeline":
+        return self
+
     def documents(self) -> Sequence[Document]:
         return tuple(self._documents.values())
 
@@ -78,6 +81,12 @@ class WebPipeline:
 
     def examples(self) -> Sequence[str]:
         return (EXAMPLE, "值班室电话是多少？", "消防安全大检查什么时候做？")
+
+    def published(self) -> str:
+        return self.generation
+
+    def renewed(self) -> "WebPipeline":
+        return self
 
     def search(self, query: str, k: int = 10, filters: Mapping[str, str] | None = None) -> Retrieval:
         self._check(query)

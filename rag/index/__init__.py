@@ -6,8 +6,9 @@ from rag.index.check import check
 from rag.index.entries import DocumentEntry, Duplicate, Failure, FileEntry, Progress, Report
 from rag.index.generation import Index
 from rag.index.refresh import refresh
+from rag.index.view import View
 
 __all__ = [
-    "DocumentEntry", "Duplicate", "Failure", "FileEntry", "Index", "Progress", "Report",
+    "DocumentEntry", "Duplicate", "Failure", "FileEntry", "Index", "Progress", "Report", "View",
     "backup", "check", "passage_context", "refresh", "restore",
 ]

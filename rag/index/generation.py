@@ -107,6 +107,12 @@ class Index:
                     raise IndexDamaged(f"{'；'.join(problems)}。", _HINT)
                 return index
 
+    @staticmethod
+    def published(folder: Path) -> str:
+        """Id of the generation that CURRENT names, "" when it names none."""
+        pointers = read_pointers(folder)
+        return pointers[0].digest[:16] if pointers else ""
+
     @classmethod
     def _first_good(cls, folder: Path) -> "tuple[Index | None, list[str]]":
         """The best generation that opens, and what was wrong with those before it."""
