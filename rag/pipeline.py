@@ -21,6 +21,7 @@ from rag.query import Query, understand
 from rag.retrieval import Found, Retriever
 from rag.schema import Answer, Citation, Claim, Document, Draft, Event, Evidence, Hit, Retrieval, Statement, to_json
 from rag.spelling import mended
+from rag.validity import Status, clock, status_of
 
 
 class Pipeline:
@@ -136,6 +137,10 @@ class Pipeline:
         """One document, whole. Raises KeyError."""
         return self.index.document(id)
 
+    def status(self, id: str) -> Status:
+        """Whether a document is in force today. Raises KeyError."""
+        return status_of(self.index.metas[id], clock(self.settings), self.index.collection)
+
     def examples(self, most: int = 4) -> Sequence[str]:
         """Questions that the documents answer, made of their headings; the newest documents first, one each."""
         entries = sorted(self.index.metas.values(), key=lambda e: (e.meta.issued_on or "", e.source), reverse=True)
@@ -159,7 +164,7 @@ class Pipeline:
         """What decides the answers, for the record of an evaluation run."""
         return {"generation": self.index.generation, "embedder": self.index.embedder_name,
                 "embedder_digest": self.index.embedder_digest, "generator": self.settings.generator,
-                "min_confidence": str(self.settings.min_confidence), "today": self.settings.today or dt.date.today().isoformat()}
+                "min_confidence": str(self.settings.min_confidence), "today": clock(self.settings)}
 
     # ------------------------------------------------------------ composition
 
@@ -235,6 +240,7 @@ def build_index(
 ) -> Report:
     """Brings the index up to date with files and folders. See `index.refresh`."""
     from rag.loading import load
+    from rag.loading.overrides import completed
     from rag.passages import cut
 
     if embedder is None:
@@ -243,7 +249,7 @@ def build_index(
         embedder = SentenceEmbedder.load(settings)
     most = settings.max_file_mb * 2**20
     return refresh(settings.index, paths, lambda path, source: load(path, source, most), cut, embedder, progress, remove,
-                   recipe=_reading_recipe())
+                   recipe=_reading_recipe(), complete=completed)
 
 
 def _reading_recipe() -> str:

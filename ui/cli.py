@@ -218,16 +218,19 @@ def _search(args: argparse.Namespace) -> int:
 
 def _docs(args: argparse.Namespace) -> int:
     from rag.index import Index
-    from ui.api.shapes import entry_json
+    from rag.validity import KINDS, clock, status_of
+    from ui.api.shapes import entry_json, validity_json
 
-    index = Index.open(_settings(args).index)
+    settings = _settings(args)
+    index = Index.open(settings.index)
+    statuses = {id: status_of(entry, clock(settings), index.collection) for id, entry in index.metas.items()}
     if args.id is None:
-        rows = [entry_json(e) for e in index.metas.values()]
+        rows = [entry_json(e, statuses[e.id]) for e in index.metas.values()]
         if args.json:
             _json({"documents": rows})
         else:
             for row in rows:
-                print(f"{row['id']}  {row['title'] or '（无标题）'}｜{row['issuer'] or ''}｜{row['document_number'] or ''}｜{row['issued_on'] or ''}｜{row['source']}")
+                print(f"{row['id']}  {row['title'] or '（无标题）'}｜{row['issuer'] or ''}｜{row['document_number'] or ''}｜{row['issued_on'] or ''}｜{KINDS[row['status']]}｜{row['source']}")
         return DONE
     if args.id not in index.metas:
         raise UsageError(f"没有编号为“{args.id}”的文件。", "用 wenju docs 查看所有编号。")
@@ -237,8 +240,11 @@ def _docs(args: argparse.Namespace) -> int:
         return DONE
     sections = [{"path": s.path, "start": s.start, "end": s.end} for s in document.sections]
     if args.json:
-        _json({"documents": [entry_json(index.metas[args.id])], "sections": sections})
+        entry, status = index.metas[args.id], statuses[args.id]
+        _json({"documents": [entry_json(entry, status)], "sections": sections,
+               "validity": validity_json(entry, status, index.collection)})
     else:
+        print(f"{KINDS[statuses[args.id].kind]}：{statuses[args.id].reason}")
         for s in document.sections:
             print("  " * (len(s.path) - 1) + s.path[-1] + f"  [{s.start}–{s.end}]")
     return DONE

@@ -10,7 +10,7 @@ import numpy as np
 from rag import text
 from rag.files import DISK, Disk, NewFile, digest_of, sync_tree
 from rag.index import entries
-from rag.index.entries import DocumentEntry, FileEntry, Listed, Manifest
+from rag.index.entries import DocumentEntry, FileEntry, Listed, Manifest, Withdrawn
 from rag.index.generation import DOCUMENT_LEXICAL, LEXICAL, Index
 from rag.lexical import LexicalWriter
 from rag.protocols import Embedder
@@ -42,8 +42,13 @@ class _Waiting:
 
 
 def passage_context(document: Document, passage: Passage) -> str:
-    """What the embedder reads before a passage: the document's name and the headings above the passage."""
-    return " ".join((document.name, *passage.section_path))
+    """What the embedder reads before a passage: the document's name and the headings above the passage.
+
+    Never the file's name: a file that is renamed keeps its embeddings.
+    """
+    meta = document.meta
+    named = meta.title or meta.issuers or meta.document_number
+    return " ".join((*([document.name] if named else []), *passage.section_path))
 
 
 def terms_of(*parts: str | None) -> Terms:
@@ -100,7 +105,7 @@ class Builder:
             context = passage_context(document, passage)
             self._wait(_Waiting(self._key(passage.text, context), passage.text, context))
 
-    def finish(self, roots: Sequence[str], files: Sequence[FileEntry]) -> str:
+    def finish(self, roots: Sequence[str], files: Sequence[FileEntry], withdrawn: Sequence[Withdrawn]) -> str:
         """Writes and syncs the rest; the digest of the manifest, which is the generation's id."""
         self._embed()
         for name, file in self._files.items():
@@ -110,7 +115,8 @@ class Builder:
         self._plain("documents.json", entries.dump([
             {**to_json(entry), "rows": [entry.rows.start, entry.rows.stop]} for entry in self._entries
         ]))
-        self._plain("files.json", entries.dump({"roots": list(roots), "files": to_json(list(files))}))
+        self._plain("files.json", entries.dump(
+            {"roots": list(roots), "files": to_json(list(files)), "withdrawn": to_json(list(withdrawn))}))
         for name, ends in self._ends.items():
             self._plain(f"{name}.offsets", np.array(ends, "<i8").tobytes())
         with NewFile(self._folder / "vectors.faiss", self._disk) as file:

@@ -4,7 +4,7 @@ A generation is a folder of immutable files:
 
     manifest.json                      every other file's size and SHA-256, counts, embedder (entries.Manifest)
     documents.json                     the light part of every document, in order of source (entries.DocumentEntry)
-    files.json                         roots and files that were seen (entries.FileEntry)
+    files.json                         roots, files that were seen (entries.FileEntry), files that stay out (Withdrawn)
     texts.jsonl, texts.offsets         the heavy part of document n in line n
     passages.jsonl, passages.offsets   passage n in line n; n is the row of vectors, tokens and lexical index
     vectors.faiss                      one unit vector a passage
@@ -21,7 +21,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -31,11 +31,12 @@ import numpy as np
 from rag.errors import IndexDamaged
 from rag.files import digest_of, inside
 from rag.index import entries
-from rag.index.entries import DocumentEntry, FileEntry, Manifest
+from rag.index.entries import DocumentEntry, FileEntry, Manifest, Withdrawn
 from rag.index.publish import current_candidates, read_pointers
 from rag.lexical import LexicalIndex
 from rag.schema import Document, Passage
 from rag.stores.faiss import FaissStore
+from rag.validity import Collection
 
 PLAIN = (
     "documents.json", "files.json", "texts.jsonl", "texts.offsets", "passages.jsonl", "passages.offsets",
@@ -74,6 +75,7 @@ class Index:
         seen = entries.parse(_mapped(folder / "files.json"))
         self.roots: tuple[str, ...] = tuple(seen["roots"])
         self.files: tuple[FileEntry, ...] = tuple(entries.file_from_json(f) for f in seen["files"])
+        self.withdrawn: tuple[Withdrawn, ...] = tuple(Withdrawn(**w) for w in seen.get("withdrawn", ()))
         texts = _Lines(folder, "texts", manifest.documents)
         passages = _Lines(folder, "passages", manifest.passages)
         data = (folder / "vectors.faiss").read_bytes()
@@ -136,6 +138,11 @@ class Index:
     def passage(self, row: int) -> Passage:
         """The passage of a row. Raises IndexError."""
         return self._passage(int(row))
+
+    @cached_property
+    def collection(self) -> Collection:
+        """Which document speaks of which: for `rag.validity.status_of`."""
+        return Collection(self.metas.values())
 
     def number_of(self, id: str) -> int:
         """The row of a document in `document_lexical`. Raises KeyError."""

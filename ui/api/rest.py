@@ -12,7 +12,7 @@ from rag.schema import Document, to_json
 from ui.api import models, shapes, streams
 from ui.api.feedback import FeedbackFull
 from ui.api.problems import from_exception, responses
-from ui.api.service import Service
+from ui.api.service import Pipeline, Service
 
 _QUESTIONS: dict[str, Any] = {
     "一问": {"value": {"question": "春节期间值班要求是什么？"}},
@@ -72,13 +72,15 @@ def _add_documents(api: APIRouter, service: Service) -> None:
              responses=responses(500, 503))
     async def documents() -> Any:
         """索引中的全部文件。"""
-        return JSONResponse(shapes.documents_json(await run_in_threadpool(service.pipeline.documents)))
+        pipeline = service.pipeline
+        return JSONResponse(await run_in_threadpool(lambda: shapes.documents_json(pipeline.documents(), pipeline.status)))
 
     @api.get("/documents/{id}", tags=["文件"], summary="一份文件", response_model=models.DocumentModel,
              responses=responses(404, 422, 500, 503))
     async def document(id: str) -> Any:
         """全文、章节与元数据；所有偏移都以这里的 text 为准（按 Unicode 码点计）。"""
-        return JSONResponse(shapes.document_json(await load(service, id)))
+        pipeline = service.pipeline
+        return JSONResponse(shapes.document_json(await load(pipeline, id), pipeline.status(id)))
 
 
 def _add_feedback(api: APIRouter, service: Service) -> None:
@@ -94,9 +96,9 @@ def _add_feedback(api: APIRouter, service: Service) -> None:
         return JSONResponse({"id": number}, 201)
 
 
-async def load(service: Service, id: str) -> Document:
+async def load(pipeline: Pipeline, id: str) -> Document:
     """The document of that id, else 404."""
     try:
-        return await run_in_threadpool(service.pipeline.document, id)
+        return await run_in_threadpool(pipeline.document, id)
     except KeyError as error:
         raise HTTPException(404, "没有这份文件，它可能已被撤下。") from error

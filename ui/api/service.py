@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from rag.config import Settings
 from rag.schema import Answer, Document, Event, Retrieval
+from rag.validity import Status
 from ui.api.feedback import FeedbackBook
 from ui.api.follower import Follower
 from ui.api.shapes import DocumentEntry
@@ -37,6 +38,8 @@ class Pipeline(Protocol):
     def documents(self) -> Sequence[DocumentEntry]: ...
 
     def document(self, id: str) -> Document: ...
+
+    def status(self, id: str) -> Status: ...
 
     def examples(self) -> Sequence[str]: ...
 

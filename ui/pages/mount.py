@@ -70,7 +70,7 @@ def _fragments(service: Service) -> APIRouter:
 
     @api.get("/documents/{id}")
     async def whole(id: str, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int, Query(ge=0)] = 0) -> HTMLResponse:
-        document = await load(service, id)
+        document = await load(service.pipeline, id)
         quote = Span(start, end) if start < end else None
         return HTMLResponse(await run_in_threadpool(documents.whole, document, quote))
 
