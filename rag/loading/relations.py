@@ -45,7 +45,9 @@ def relations(title: str | None, title_span: Span | None, paragraphs: Iterator[S
     for paragraph in paragraphs:
         if _SIGNAL.search(paragraph.text):
             found.extend(_of_paragraph(paragraph))
-    unique = {(r.kind, r.title, r.number): r for r in reversed(found)}
+    unique: dict[tuple, Relation] = {}
+    for relation in found:
+        unique.setdefault((relation.kind, relation.title, relation.number), relation)
     return tuple(sorted(unique.values(), key=lambda r: r.span.start))
 
 
@@ -107,10 +109,8 @@ def _before(text: str, called: list[_Name], verb: int, reach: int = 2) -> list[_
     """The names that a verb at `verb` speaks of: the one right before it, and those joined to that one."""
     out: list[_Name] = []
     nearest = [n for n in called if n.end <= verb]
-    if not nearest:
-        return []
-    gap = text[nearest[-1].end : verb]
-    if len(gap) > reach or re.search("[。；]|第.{1,6}条", gap):
+    gap = text[nearest[-1].end : verb] if nearest else text
+    if not nearest or len(gap) > reach or re.search("[。；]|第.{1,6}条", gap):
         return _numbered(text, verb)
     for name in reversed(nearest):
         if out and (not _LINK.fullmatch(text, name.end, out[-1].start) or _REVISED_BY.match(text, name.end)):
