@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,11 +12,11 @@ from rag import scope
 from rag.answering import select
 from rag.citations import cite, problems
 from rag.config import Settings
-from rag.errors import ModelError
+from rag.errors import ModelError, UsageError, WenjuError
 from rag.fitted import FEATURES
 from rag.generators import extractive
 from rag.generators.extractive import escaped
-from rag.index import Index, Progress, Report, refresh
+from rag.index import Index, Progress, Report, Watcher, refresh, withdraw
 from rag.protocols import Embedder
 from rag.query import Query, understand
 from rag.retrieval import Found, Retriever
@@ -243,6 +244,8 @@ def build_index(
     from rag.loading.overrides import completed
     from rag.passages import cut
 
+    if embedder is None and remove and not paths:
+        return withdraw(settings.index, remove)
     if embedder is None:
         from rag.embedding import SentenceEmbedder
 
@@ -250,6 +253,29 @@ def build_index(
     most = settings.max_file_mb * 2**20
     return refresh(settings.index, paths, lambda path, source: load(path, source, most), cut, embedder, progress, remove,
                    recipe=_reading_recipe(), complete=completed)
+
+
+def watch_index(
+    settings: Settings, paths: Sequence[Path], stopped: threading.Event,
+    progress: Callable[[Progress], None] | None = None, embedder: Embedder | None = None, seconds: float = 1.0,
+) -> Iterator[Report | WenjuError]:
+    """Keeps the index up to date with files and folders until `stopped`: one report, or what went wrong, each time.
+
+    seconds: between two looks. A refresh that fails is tried again at the next look.
+    """
+    if embedder is None:
+        from rag.embedding import SentenceEmbedder
+
+        embedder = SentenceEmbedder.load(settings)
+    watcher = Watcher(paths, settings.index, stopped, seconds)
+    while watcher.changed():
+        try:
+            yield build_index(settings, paths, (), progress, embedder)
+        except UsageError:
+            raise
+        except WenjuError as error:
+            watcher.retry()
+            yield error
 
 
 def _reading_recipe() -> str:

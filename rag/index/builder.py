@@ -105,6 +105,11 @@ class Builder:
             context = passage_context(document, passage)
             self._wait(_Waiting(self._key(passage.text, context), passage.text, context))
 
+    @property
+    def passages(self) -> int:
+        """How many passages have been added."""
+        return len(self._ends["passages"]) - 1
+
     def finish(self, roots: Sequence[str], files: Sequence[FileEntry], withdrawn: Sequence[Withdrawn]) -> str:
         """Writes and syncs the rest; the digest of the manifest, which is the generation's id."""
         self._embed()

@@ -90,13 +90,20 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a refresh is. `done` of `total` files; `embedded`: passages embedded so far; `source`: the file at hand."""
+    """How far a refresh is. `done` of `total` files; `source`: the file at hand.
+
+    passages: written so far, of which `embedded` had to be computed. read_bytes of to_read_bytes: the files that are new or
+    changed, which is where the time goes.
+    """
 
     stage: Literal["scan", "build", "publish"]
     done: int
     total: int
     source: str = ""
     embedded: int = 0
+    passages: int = 0
+    read_bytes: int = 0
+    to_read_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,8 @@ class Report:
     embedded: int
     reused: int
     generation: str
+    seconds: float
+    """How long it took."""
     warning: str | None = None
     """In Chinese, when the last generation was damaged and an earlier one had to be built upon."""
 

@@ -49,6 +49,11 @@ class Group:
         return self.members[0].entry.source
 
     @property
+    def size(self) -> int:
+        """Bytes of one of the files."""
+        return self.members[0].entry.size
+
+    @property
     def also_at(self) -> tuple[str, ...]:
         """The other labels."""
         return tuple(m.entry.source for m in self.members[1:])

@@ -1,5 +1,6 @@
 """Brings an index up to date with files and folders: what is new is read, cut and embedded; the rest is taken over."""
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -71,7 +72,7 @@ class _Refresh:
 
     def run(self, roots: Sequence[Path], remove: Sequence[str]) -> Report:
         """See `refresh`."""
-        base, anchor = self._base, Anchor(absolute(self._folder).parent.parent)
+        began, base, anchor = time.monotonic(), self._base, Anchor(absolute(self._folder).parent.parent)
         tidy(self._folder, base.folder.name if base else None, self._disk)
         planner = Planner(base, anchor, self._seen, self._recipe, self._tell)
         named = {anchor.key(absolute(r)): absolute(r) for r in roots}
@@ -87,7 +88,7 @@ class _Refresh:
         self._seen.save(m.entry.path for m in plan.members)
         return Report(
             **planner.report(plan), documents=len(now.metas), passages=len(now), embedded=embedded, reused=reused,
-            generation=now.generation, warning=base.fallback if base else None,
+            generation=now.generation, seconds=round(time.monotonic() - began, 3), warning=base.fallback if base else None,
         )
 
     # ------------------------------------------------------------ reading
@@ -179,10 +180,11 @@ class _Refresh:
 
     def _written(self, plan: Plan, anchor: Anchor, built: Path) -> tuple[str, int, int]:
         """All files of the generation; its digest, and how many passages were embedded and taken over."""
-        done, total, source = 0, len(plan.groups), ""
+        done, total, source, read = 0, len(plan.groups), "", 0
+        to_read = sum(g.size for g in plan.groups if g.to_read)
 
         def told(embedded: int) -> None:
-            self._tell(Progress("build", done, total, source, embedded))
+            self._tell(Progress("build", done, total, source, embedded, builder.passages, read, to_read))
 
         builder = Builder(built, self._embedder, self._base, self._disk, told)
         try:
@@ -190,6 +192,7 @@ class _Refresh:
             for number, group in enumerate(plan.groups):
                 done, source = number, group.source
                 told(builder.embedded)
+                new = group.to_read
                 items = self._documents(group, anchor)
                 own = {item.document.id for item in items}
                 if own & ids or len(own) < len(items):
@@ -198,6 +201,7 @@ class _Refresh:
                 ids |= own
                 for item in items:
                     builder.add(item)
+                read += group.size if new else 0
             done, source = total, ""
             return builder.finish(plan.roots, plan.entries, plan.withdrawn), builder.embedded, builder.reused
         finally:

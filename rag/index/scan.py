@@ -33,6 +33,7 @@ class Found:
     key: str
     size: int = 0
     mtime_ns: int = 0
+    inode: int = 0
     sha256: str = ""
     error: str | None = None
     sidecar: bytes = b""
@@ -134,7 +135,7 @@ def _examined(path: Path, status: os.stat_result, anchor: Anchor) -> Found:
         return Found(shown, anchor.key(shown), error="文件名不是 UTF-8 编码")
     if not stat.S_ISREG(status.st_mode):
         return Found(path, anchor.key(path), error="不是普通文件")
-    return Found(path, anchor.key(path), status.st_size, status.st_mtime_ns)
+    return Found(path, anchor.key(path), status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def find(
@@ -174,11 +175,11 @@ class Seen:
         self._next = dict(self._known)
 
     def digest(self, file: Found) -> str:
-        """SHA-256 of a found file; not read again when size and time stamp are the recorded ones. Raises OSError."""
-        stamp = [file.size, file.mtime_ns]
+        """SHA-256 of a found file; not read again when size, time stamp and inode are the recorded ones. Raises OSError."""
+        stamp = [file.size, file.mtime_ns, file.inode]
         known = self._known.get(file.key)
-        if known and known[:2] == stamp:
-            return known[2]
+        if known and known[:-1] == stamp:
+            return known[-1]
         self._next.pop(file.key, None)
         sha256 = digest_of(file.path)
         if file.mtime_ns < self._now - _FRESH:
