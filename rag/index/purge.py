@@ -8,7 +8,7 @@ they were computed from. A sentence that another document has too is no trace of
 import json
 import mmap
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from rag.text import bigrams, clauses, compact, readable, sentences
 
 _LEAST = 8
 """Shorter sentences (a heading's "一、总则", a date) tell nobody which document they come from."""
+_STOPS = "。，；：！？、,.;:!?"
 _GONE = "（原文已清除）"
 _BLANKS = "\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 _NUMBERS = (".int8", ".int32", ".offsets", ".sha256", ".faiss")
@@ -96,7 +97,7 @@ def purge(home: Path, folder: Path, id: str, disk: Disk = DISK) -> Purged:
     wanted, shared = _telling(_sentences(document, passages), now)
     with typed_errors("清除"):
         backups = tuple(_drop_backups(home, id, disk))
-        pieces, _ = _telling({c for s in wanted for c in map(compact, clauses(s)) if len(c) >= _LEAST}, now)
+        pieces, _ = _telling(_long_enough(clause for sentence in wanted for clause in clauses(sentence)), now)
         cleaned = tuple(_clean_records(home, folder, id, pieces | wanted, disk))
         found, files, size = _search(home, now, wanted, keys)
     return Purged(id, (document.source, *document.also_at), now.generation, backups, cleaned, len(wanted) + shared, shared,
@@ -106,10 +107,13 @@ def purge(home: Path, folder: Path, id: str, disk: Disk = DISK) -> Purged:
 # ---------------------------------------------------------------- what to look for
 
 def _sentences(document: Document, passages: Sequence[Passage]) -> set[str]:
-    """The sentences of the document, white space removed."""
+    """The sentences of the document, without white space and the stop at their end."""
     whole = [readable(document.text[s.start : s.end]) for s in document.body] + [p.text for p in passages]
-    out = {compact(text[s.start : s.end]) for text in whole for s in sentences(text)}
-    return {sentence for sentence in out if len(sentence) >= _LEAST}
+    return _long_enough(text[s.start : s.end] for text in whole for s in sentences(text))
+
+
+def _long_enough(texts: Iterable[str]) -> set[str]:
+    return {bare for text in texts if len(bare := compact(text).strip(_STOPS)) >= _LEAST}
 
 
 def _telling(wanted: set[str], now: Index) -> tuple[set[str], int]:
