@@ -282,6 +282,6 @@ def _reading_recipe() -> str:
     """Digest of the code that reads files: after an upgrade, documents are read again, and only then."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    for file in sorted([*(here / "loading").glob("*.py"), here / "passages.py", here / "text.py"]):
+    for file in sorted([*(here / "loading").glob("*.py"), here / "passages.py", here / "text.py", here / "index" / "builder.py"]):
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -131,7 +131,7 @@ class _Refresh:
         return passages
 
     def _taken_over(self, group: Group) -> list[Prepared]:
-        """The documents of a file that has not changed, with all that was computed from them."""
+        """The documents of a file that has not changed, to be embedded by another model."""
         base, out = self._base, []
         assert base is not None
         for entry in group.known:
@@ -192,16 +192,19 @@ class _Refresh:
             for number, group in enumerate(plan.groups):
                 done, source = number, group.source
                 told(builder.embedded)
-                new = group.to_read
-                items = self._documents(group, anchor)
-                own = {item.document.id for item in items}
-                if own & ids or len(own) < len(items):
+                size = group.size if group.to_read else 0
+                kept = group.known if builder.keeps and not group.to_read else ()
+                items = [] if kept else self._documents(group, anchor)
+                own = [entry.id for entry in kept] + [item.document.id for item in items]
+                if ids.intersection(own) or len(set(own)) < len(own):
                     group.settle(error="文件编号与另一个文件相同。", recipe=self._recipe)
                     continue
-                ids |= own
+                ids.update(own)
+                for entry in kept:
+                    builder.keep(replace(entry, source=group.source, also_at=group.also_at))
                 for item in items:
                     builder.add(item)
-                read += group.size if new else 0
+                read += size
             done, source = total, ""
             return builder.finish(plan.roots, plan.entries, plan.withdrawn), builder.embedded, builder.reused
         finally:
