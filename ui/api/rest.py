@@ -74,13 +74,17 @@ def _add_documents(api: APIRouter, service: Service) -> None:
              responses=responses(500, 503))
     async def documents(request: Request) -> Any:
         """索引中您可以看的全部文件。"""
-        return JSONResponse(shapes.documents_json(await service.read(asker_of(request), lambda seen: seen.documents())))
+        return JSONResponse(await service.read(
+            asker_of(request), lambda seen: shapes.documents_json(seen.documents(), seen.status)))
 
     @api.get("/documents/{id}", tags=["文件"], summary="一份文件", response_model=models.DocumentModel,
              responses=responses(404, 422, 500, 503))
     async def document(request: Request, id: str) -> Any:
         """全文、章节与元数据；所有偏移都以这里的 text 为准（按 Unicode 码点计）。"""
-        return JSONResponse(shapes.document_json(await load(service, asker_of(request), "rest", id)))
+        asker = asker_of(request)
+        found = await load(service, asker, "rest", id)
+        status = await service.read(asker, lambda seen: seen.status(id))
+        return JSONResponse(shapes.document_json(found, status))
 
 
 def _add_feedback(api: APIRouter, service: Service) -> None:

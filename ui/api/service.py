@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from rag.config import Settings
 from rag.schema import Answer, Document, Event, Retrieval
+from rag.validity import Status
 from ui.api.audit import AuditLog, Entry
 from ui.api.feedback import FeedbackBook
 from ui.api.follower import Follower
@@ -54,6 +55,8 @@ class Pipeline(Protocol):
     def documents(self) -> Sequence[DocumentEntry]: ...
 
     def document(self, id: str) -> Document: ...
+
+    def status(self, id: str) -> Status: ...
 
     def examples(self) -> Sequence[str]: ...
 
