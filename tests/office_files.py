@@ -119,11 +119,11 @@ def ofd_of(paragraphs: Sequence[str]) -> bytes:
     lines: list[tuple[int, str]] = []
     for text in paragraphs:
         indent, line = 2, ""
-        for char in text:
-            if indent + sum(map(_width, line + char)) > _LINE:
+        for word in re.findall(r"[0-9A-Za-z:.-]+|.", text):
+            if indent + sum(map(_width, line + word)) > _LINE:
                 lines.append((indent, line))
                 indent, line = 0, ""
-            line += char
+            line += word
         lines.append((indent, line))
     pages = [lines[at : at + _PAGE_LINES] for at in range(0, len(lines), _PAGE_LINES)]
     parts = {

@@ -31,10 +31,10 @@ _Turn = tuple[int, float, float]
 def read_pdf(data: bytes, name: str) -> Content:
     """The document in a PDF file, with its pages. Raises DocumentError, also for one that is only scanned."""
     sheets = read_sheets(data, name)
-    scanned = [not sheet.glyphs or (sheet.picture and len(sheet.glyphs) < _LEAST_TEXT) for sheet in sheets]
-    if all(scanned):
-        if any(sheet.picture for sheet in sheets):
-            raise Scanned(f"“{name}”是扫描件：只有图像，没有文字。", SCANNED_HINT)
+    pictures = sum(sheet.picture and len(sheet.glyphs) < _LEAST_TEXT for sheet in sheets)
+    if 2 * pictures > len(sheets):
+        raise Scanned(f"“{name}”是扫描件：{len(sheets)} 页中有 {pictures} 页只有图像，没有文字。", SCANNED_HINT)
+    if not any(sheet.glyphs for sheet in sheets):
         raise DocumentError(f"“{name}”里没有文字。", "请检查文件内容。")
     strange = sum(unicodedata.category(g.text) in ("Co", "Cn", "Cc") or g.text == "\ufffd" for s in sheets for g in s.glyphs)
     if strange > _MOST_STRANGE * sum(len(sheet.glyphs) for sheet in sheets):

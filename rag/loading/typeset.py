@@ -12,12 +12,13 @@ from rag.loading.numbering import mark
 from rag.loading.ruled import tables
 from rag.loading.sheet import Piece, Row, Sheet, below, beside, rows
 from rag.loading.tables import heads_of, row_lines
+from rag.text import HAN_CHARACTER
 
 _EDGE = 0.13
 """Share of a page's height at its top and bottom in which running heads and page numbers stand."""
 _PAGE_NUMBER = re.compile(
     r"[-—–－_~·.•\s]*(?:第\s*)?(?:\d{1,4}|[ivxlIVXLⅠ-Ⅻ]{1,6})\s*(?:页)?(?:\s*[/／,，、]?\s*(?:共|of)?\s*\d{1,4}\s*页?)?[-—–－_~·.•\s]*|page\s*\d+.{0,10}", re.I)
-_WORD_START = re.compile(r"[A-Za-z0-9.,;:/%()'\"-]+")
+_LONGEST_WORD = 12
 
 
 def typeset(sheets: Sequence[Sheet]) -> Content:
@@ -151,7 +152,10 @@ def _continues(group: Sequence[Piece], line: Piece) -> bool:
 
 
 def _needed(line: Piece) -> float:
-    """The room that the first word of a line would have taken at the end of the line before."""
-    word = _WORD_START.match(line.text)
-    letters = len(word[0]) if word else 0
-    return line.size * (0.8 + (letters * 0.6 if letters else 1.4))
+    """The room that the first word of a line would have taken at the end of the line before.
+
+    A line may surely be broken between two Chinese characters; quotes, brackets, letters and numbers cling together.
+    """
+    text = line.text[:_LONGEST_WORD]
+    end = next((at for at in range(1, len(text)) if HAN_CHARACTER.match(text[at - 1]) and HAN_CHARACTER.match(text[at])), len(text))
+    return line.size * max(0.8 + sum(0.6 if char.isascii() else 1 for char in text[:end]), 2.2)
