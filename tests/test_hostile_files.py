@@ -18,11 +18,18 @@ import pytest
 
 from rag.errors import DocumentError, PartlyRead
 from rag.index import refresh
-from rag.loading import load
+from rag.loading import load, ocr
 from rag.loading.sandbox import Sandbox
 from rag.passages import cut
 from tests.index_fakes import HashEmbedder
 from tests.office_files import docx_of, ofd_of, zipped
+
+
+@pytest.fixture(autouse=True)
+def without_ocr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever installs it grants it minutes; what is tested here is the reading that everybody has."""
+    monkeypatch.setattr(ocr, "installed", lambda: False)
+
 
 GOOD = "关于值班的通知\n一、节日期间实行24小时值班。"
 BOMB = ('<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "哈哈哈哈哈哈哈哈哈哈">' + "".join(
