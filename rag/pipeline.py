@@ -3,14 +3,16 @@
 import datetime as dt
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag import scope
 from rag.answering import select
 from rag.citations import cite, problems
 from rag.config import Settings
+from rag.errors import QuestionError
 from rag.fitted import FEATURES
 from rag.generators import extractive
 from rag.generators.extractive import escaped
@@ -18,8 +20,32 @@ from rag.index import Index, Progress, Report, refresh
 from rag.protocols import Embedder
 from rag.query import Query, understand
 from rag.retrieval import Found, Retriever
-from rag.schema import Answer, Citation, Claim, Document, Draft, Event, Evidence, Hit, Retrieval, Statement, to_json
+from rag.schema import (
+    Answer,
+    Citation,
+    Claim,
+    Document,
+    Draft,
+    Event,
+    Evidence,
+    Hit,
+    Passage,
+    Retrieval,
+    Statement,
+    to_json,
+)
 from rag.spelling import mended
+
+_DEPTH = 10
+"""How many passages an answer is chosen from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """An answer with the passages that were found for it, best first."""
+
+    answer: Answer
+    hits: tuple[Hit, ...]
 
 
 class Pipeline:
@@ -75,6 +101,31 @@ class Pipeline:
         found = self.retrieved(query, (), filters, k)
         return Retrieval(query, (found.hits + found.leads)[:k], found.timings_ms)
 
+    def examine(
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, depth: int = 10
+    ) -> Examined:
+        """What `ask` answers, and the `depth` best passages it had to choose from, searched for once.
+
+        Raises QuestionError.
+        """
+        began = time.perf_counter()
+        found = self.retrieved(question, history, filters, max(depth, _DEPTH))
+        answer = self._answer(question, found.query, found.first(_DEPTH))
+        total = round((time.perf_counter() - began) * 1000, 3)
+        answer = replace(answer, timings_ms={**found.timings_ms, "total": total})
+        return Examined(answer, (found.hits + found.leads)[:depth])
+
+    def prepare(self, questions: Iterable[tuple[str, Sequence[str]]]) -> None:
+        """Tells of (question, history) that will be asked next: what can be computed together is. Answers stay the same.
+
+        At most `retrieval.Embeddings.KEPT` at a time are of use.
+        """
+        texts = []
+        for question, history in questions:
+            with suppress(QuestionError):  # it will be told when it is asked
+                texts.append(self._understood(question, history).text)
+        self.retriever.prepare(texts)
+
     def explain(
         self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None
     ) -> Mapping[str, object]:
@@ -93,7 +144,7 @@ class Pipeline:
         }
 
     def retrieved(
-        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, k: int = 10
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, k: int = _DEPTH
     ) -> Found:
         """All that searching finds, with features and leads: for explaining and for fitting."""
         query = scope.filtered(self._understood(question, history), filters or {})
@@ -137,6 +188,13 @@ class Pipeline:
             if source in (entry.source, *entry.also_at):
                 return self.index.document(entry.id).text
         raise KeyError(source)
+
+    def passages(self, source: str) -> Sequence[Passage]:
+        """How a document was cut. Raises KeyError for an unknown source."""
+        entry = next((e for e in self.index.metas.values() if source in (e.source, *e.also_at)), None)
+        if entry is None:
+            raise KeyError(source)
+        return [self.index.passage(row) for row in entry.rows]
 
     def describe(self) -> Mapping[str, str]:
         """What decides the answers, for the record of an evaluation run."""
