@@ -120,7 +120,8 @@ def _summary_lines(done: Run) -> Iterator[str]:
     for name in HEADLINES:
         if name in summary.overall:
             yield f"  {BY_NAME[name].label}：{with_interval(name, summary.overall[name])}"
-    yield f"  AURC：{summary.aurc.value:.4f}"
+    if summary.aurc:
+        yield f"  AURC：{summary.aurc.value:.4f}"
     yield "  失于：" + "、".join(f"{STAGE[s]} {n}" for s, n in summary.lost_at.items())
     timings = json.loads((done.folder / "timings.json").read_text(encoding="utf-8"))["ask_ms"]
     yield "  用时（毫秒）：" + "、".join(f"{k} {v:.0f}" for k, v in timings.items())

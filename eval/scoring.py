@@ -8,7 +8,7 @@ from eval.metrics import citations as cite
 from eval.metrics import ranking
 from eval.metrics.coverage import answer_coverage, answer_recall
 from eval.metrics.exactness import exactness
-from eval.metrics.inclusion import must_include
+from eval.metrics.inclusion import must_exclude, must_include
 from eval.metrics.overlap import rouge_l, token_f1, tokens
 from eval.metrics.scope import right_issuer, right_year
 from eval.records import KEPT, SHOWN, Record, Stage, hit_record, without_timings
@@ -50,8 +50,10 @@ def _answer_scores(item: EvalItem, answer: Answer, locator: Locator, targets: Se
         scores["citation_validity"] = cite.validity(answer.citations, locator.text)
         scores["exactness"] = exactness(answer.claims, answer.citations)
         scores["answer_tokens"] = len(tokens(plain(answer.answer)))
+    if item.must_exclude:
+        scores["must_exclude"] = must_exclude(answer.answer, item.must_exclude)
     if not item.answerable:
-        return scores | {"correct": float(not answered)}
+        return scores | {"correct": float(not answered and scores.get("must_exclude", 1))}
     given = answer.citations if answered else ()
     gold = [locator.is_gold(item, c.source) for c in given]
     said = plain(answer.answer) if answered else ""
@@ -74,7 +76,7 @@ def _answer_scores(item: EvalItem, answer: Answer, locator: Locator, targets: Se
         scores["right_year"] = year
     if (issuer := right_issuer(item.question, given, gold)) is not None:
         scores["right_issuer"] = issuer
-    right = scores["cited"] and scores.get("must_include_all", 1)
+    right = scores["cited"] and scores.get("must_include_all", 1) and scores.get("must_exclude", 1)
     if item.all_gold:
         right = right and scores["citation_recall"] == 1
     return scores | {"answered": float(answered), "correct": float(bool(right))}

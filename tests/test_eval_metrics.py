@@ -14,7 +14,7 @@ from eval.metrics import citations as cited
 from eval.metrics import coverage, overlap, ranking, refusal, risk
 from eval.metrics.calibration import bins, calibration_error
 from eval.metrics.exactness import exactness, numbers
-from eval.metrics.inclusion import must_include
+from eval.metrics.inclusion import must_exclude, must_include
 from eval.metrics.latency import percentiles
 from eval.metrics.scope import right_issuer, right_year
 from rag.schema import Claim, Span
@@ -103,6 +103,12 @@ def test_must_include():
     assert must_include("主送：各市（州）党委。", ["各市(州)党委", "县委"]) == 0.5
     assert must_include("约131万人", ["1313851|131万"]) == 1
     assert must_include("利率2.5%", ["25%"]) == 0
+
+
+def test_must_exclude():
+    assert must_exclude("值班室电话：0931-8826009。[1]", ["<script", "http://"]) == 1
+    assert must_exclude("点这里 HTTP://evil.example", ["<script", "http://"]) == 0
+    assert must_exclude("", ["收到"]) == 1
 
 
 def test_coverage():
