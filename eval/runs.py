@@ -1,7 +1,7 @@
 """A run: every question asked once, written down line by line, then summed up.
 
 Files in the run's folder:
-    run.json         what decides the result: digests of set and index, settings, package versions, seed
+    run.json         what decides the result: digests of set, index, weights and code, settings, package versions, seed
     questions.jsonl  one record a question, in the order of the set
     summary.json     the figures, from questions.jsonl alone
     timings.json     what cannot repeat: times, dates, the machine
@@ -9,16 +9,19 @@ The same inputs give the same first three files, byte for byte, also after a kil
 """
 
 import datetime as dt
+import hashlib
 import json
 import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import rag
 from eval.aggregate import Summary, summarise
 from eval.asker import Asker
 from eval.files import Lines, whole_lines, write_json
@@ -27,7 +30,6 @@ from eval.metrics.latency import percentiles
 from eval.records import Record, read_record, rounded, write_record
 from eval.scoring import score
 from eval.sets import EvalItem, EvalSet
-from rag import __version__
 from rag.errors import UsageError
 from rag.schema import Answer, Interpreted, to_json
 
@@ -98,11 +100,22 @@ def deciding(eval_set: EvalSet, asker: Asker, limit: int | None, depth: int, see
         "format": FORMAT,
         "set": {"name": eval_set.name, "sha256": eval_set.digest, "questions": count},
         "asker": dict(sorted(asker.describe().items())),
-        "versions": {"wenju": __version__, "python": platform.python_version()} | _versions(),
+        "code": code_digest(),
+        "versions": {"wenju": rag.__version__, "python": platform.python_version()} | _versions(),
         "depth": depth,
         "seed": seed,
         "draws": draws,
     }
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the program that answers and the one that judges: their files by name, fitted figures among them."""
+    digest = hashlib.sha256()
+    for package in (Path(rag.__file__).parent, Path(__file__).parent):
+        for file in sorted(f for f in package.rglob("*") if f.suffix in (".py", ".json") and "baselines" not in f.parts):
+            digest.update(file.relative_to(package).as_posix().encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def read_records(folder: Path) -> tuple[Record, ...]:

@@ -57,16 +57,21 @@ def load_settings(flags: Mapping[str, Any] | None = None, folder: Path | None = 
     Raises SettingError for an unknown key or an impossible value.
     """
     file = (folder or Path.cwd()) / "wenju.toml"
-    values: dict[str, Any] = {}
-    if file.is_file():
-        try:
-            values |= _known(tomllib.loads(file.read_text(encoding="utf-8")), "wenju.toml")
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingError(f"wenju.toml 写得不对：{error}。", "请按 TOML 格式改正后再试。") from error
+    values: dict[str, Any] = dict(settings_in(file)) if file.is_file() else {}
     named = {k[6:].lower(): v for k, v in os.environ.items() if k.startswith("WENJU_")}
     values |= _known({k: v for k, v in named.items() if k not in _OF_ENGINES}, "环境变量")
     values |= {k: v for k, v in (flags or {}).items() if v is not None}
     return _checked(replace(Settings(), **{k: _convert(k, v) for k, v in values.items()}))
+
+
+def settings_in(file: Path) -> Mapping[str, Any]:
+    """What a TOML file sets, its keys checked. Raises SettingError."""
+    try:
+        return _known(tomllib.loads(file.read_text(encoding="utf-8")), file.name)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"{file.name} 写得不对：{error}。", "请按 TOML 格式改正后再试。") from error
+    except OSError as error:
+        raise SettingError(f"读不了设置文件 {file}：{error.strerror}。", "请确认路径写对了。") from error
 
 
 def _known(values: Mapping[str, Any], where: str) -> Mapping[str, Any]:

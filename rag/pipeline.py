@@ -200,7 +200,8 @@ class Pipeline:
         """What decides the answers, for the record of an evaluation run."""
         return {"generation": self.index.generation, "embedder": self.index.embedder_name,
                 "embedder_digest": self.index.embedder_digest, "generator": self.settings.generator,
-                "min_confidence": str(self.settings.min_confidence), "today": self.settings.today or dt.date.today().isoformat()}
+                "min_confidence": str(self.settings.min_confidence), "store": self.settings.store,
+                "query_prompt": self.settings.query_prompt or "", "max_question": str(self.settings.max_question), "today": self.settings.today or dt.date.today().isoformat()}
 
     # ------------------------------------------------------------ composition
 

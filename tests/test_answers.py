@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from eval.runs import run
 from eval.sets import EvalSet, load_set
 from rag.citations import problems
 from rag.pipeline import Pipeline
@@ -19,10 +18,9 @@ FILES = {"吉林": "seeds/000", "兰州": "seeds/001", "上党区": "seeds/002"}
 
 
 @pytest.fixture(scope="module", params=["seeds_dev", "seeds_test"])
-def measured(request: pytest.FixtureRequest, pipeline, tmp_path_factory: pytest.TempPathFactory):
+def measured(request: pytest.FixtureRequest, evaluated):
     """One question set, asked once: its records."""
-    questions = load_set(SETS / f"{request.param}.jsonl", pipeline.text_of)
-    return run(questions, pipeline, tmp_path_factory.mktemp(request.param))
+    return evaluated(request.param)
 
 
 def share(records, name: str) -> float:

@@ -75,22 +75,22 @@ def test_import_writes_a_set_and_its_documents(tmp_path, questions, capsys):
     assert json.loads(capsys.readouterr().out)["overall"]["answer_recall"]["value"] == 1
 
 
-def test_make(questions, capsys):
+def test_generate(questions, capsys):
     for kind in ("traditional", "typos", "near-misses"):
         if kind == "near-misses":
             extra = {"id": "y", "question": "2023年春节谁值班？", "gold": [{"source": "docs/a.txt", "quote": "值班"}]}
             questions.write_text(json.dumps(extra) + "\n")
-        assert wenju("make", kind, questions, f"out/{kind}.jsonl", "--json") == 0
+        assert wenju("generate", questions, "--kind", kind, "--out", f"out/{kind}.jsonl", "--json") == 0
         said = json.loads(capsys.readouterr().out)
         assert said["questions"] == len(Path(said["set"]).read_text().splitlines()) > 0
     with pytest.raises(UsageError, match="索引里没有文件"):
-        wenju("make", "near-misses", questions, "out/none.jsonl", texts={})
+        wenju("generate", questions, "--kind", "near-misses", "--out", "out/none.jsonl", texts={})
     with pytest.raises(UsageError, match="没有得到任何题目"):
-        wenju("make", "follow-ups", questions, "out/none.jsonl")
+        wenju("generate", questions, "--kind", "follow-ups", "--out", "out/none.jsonl")
 
 
 def test_wrong_use(questions, capsys):
-    for wrong in (["run"], ["run", questions, "--limit", "0"], ["import", "odd", "a", "b"], ["make"], []):
+    for wrong in (["run"], ["run", questions, "--limit", "0"], ["import", "odd", "a", "b"], ["generate", questions], []):
         with pytest.raises(SystemExit) as stopped:
             wenju(*wrong)
         assert stopped.value.code == 2
