@@ -16,6 +16,16 @@ class Examined(Protocol):
     def hits(self) -> Sequence[Hit]: ...
 
 
+class Entry(Protocol):
+    """A document of the collection."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def source(self) -> str: ...
+
+
 class Asker(Protocol):
     """Implementations: `rag.pipeline.Pipeline`, `tests.eval_fakes.BigramAsker`."""
 
@@ -39,6 +49,10 @@ class Asker(Protocol):
 
     def text_of(self, source: str) -> str:
         """The text that offsets of this source refer to. Raises KeyError for an unknown source."""
+        ...
+
+    def documents(self) -> Sequence[Entry]:
+        """All documents."""
         ...
 
     def passages(self, source: str) -> Sequence[Passage]:

@@ -30,6 +30,12 @@ TEXTS = {
 
 
 @dataclass(frozen=True)
+class Entry:
+    id: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Examined:
     answer: Answer
     hits: Sequence[Hit]
@@ -50,6 +56,9 @@ class BigramAsker:
 
     def text_of(self, source: str) -> str:
         return self.texts[source]
+
+    def documents(self) -> Sequence[Entry]:
+        return [Entry(source, source) for source in self.texts]
 
     def passages(self, source: str) -> Sequence[Passage]:
         text = self.texts[source]
