@@ -1,7 +1,6 @@
 """`wenju eval …`: run, compare, import, generate, baseline, review. Progress goes to stderr; with --json stdout gets one document."""
 
 import argparse
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +13,9 @@ from eval.metrics import BY_NAME
 from eval.records import rounded
 from eval.report import write_reports
 from eval.report.words import HEADLINES, STAGE, figure, with_interval
-from eval.runs import AHEAD, DEPTH, DRAWS, Run, deciding, load_run, run
-from eval.sets import EvalSet, find_set, load_set
+from eval.runs import AHEAD, Run, folder_name, load_run, run
+from eval.sets import find_set, load_set
+from rag.config import load_settings
 from rag.schema import to_json
 
 OpenAsker = Callable[[argparse.Namespace], Asker]
@@ -37,7 +37,7 @@ def _add_run(inner: argparse._SubParsersAction, open_asker: OpenAsker) -> None:
     about = "逐题提问，写出结果、指标和报告；中断后用同样的命令接着跑。"
     parser = inner.add_parser("run", help="运行一个评测集", description=about)
     parser.add_argument("set", metavar="SET", help="评测集的路径，或自带评测集的名字")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="结果文件夹（默认 runs/评测集-条件摘要）")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="结果文件夹（默认 WENJU_HOME/runs/评测集-条件摘要）")
     parser.add_argument("--config", type=Path, metavar="FILE", help="这次评测用的设置（与 wenju.toml 同样的写法，胜过它和环境变量）")
     parser.add_argument("--limit", type=_count, metavar="N", help="只问前 N 题")
     parser.add_argument("--one-by-one", action="store_true", help="不合并计算：慢，用时如同单独提问；结果不变")
@@ -68,7 +68,8 @@ def _run(arguments: argparse.Namespace, open_asker: OpenAsker) -> int:
     path = find_set(arguments.set)
     asker = open_asker(arguments)
     eval_set = load_set(path, asker.text_of)
-    out = arguments.out or _default_folder(eval_set, asker, arguments)
+    runs = load_settings({}).home / "runs"
+    out = arguments.out or runs / folder_name(eval_set, asker, arguments.limit, arguments.seed)
     ahead = 1 if arguments.one_by_one else AHEAD
     done = run(eval_set, asker, out, limit=arguments.limit, seed=arguments.seed, ahead=ahead, progress=show)
     reports = write_reports(done)
@@ -78,11 +79,6 @@ def _run(arguments: argparse.Namespace, open_asker: OpenAsker) -> int:
         print("\n".join(_summary_lines(done)))
         print(f"结果在 {out}，报告：{reports[0]}")
     return DONE
-
-
-def _default_folder(eval_set: EvalSet, asker: Asker, arguments: argparse.Namespace) -> Path:
-    decides = json.dumps(deciding(eval_set, asker, arguments.limit, DEPTH, arguments.seed, DRAWS), sort_keys=True)
-    return Path("runs") / f"{eval_set.name}-{hashlib.sha256(decides.encode()).hexdigest()[:8]}"
 
 
 def _summary_lines(done: Run) -> Iterator[str]:

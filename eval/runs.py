@@ -118,6 +118,14 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
+def folder_name(
+    eval_set: EvalSet, asker: Asker, limit: int | None = None, seed: int = 0, depth: int = DEPTH, draws: int = DRAWS
+) -> str:
+    """The set's name and a digest of all that decides: the same run finds its folder again, another gets its own."""
+    decides = json.dumps(deciding(eval_set, asker, limit, depth, seed, draws), sort_keys=True)
+    return f"{eval_set.name}-{hashlib.sha256(decides.encode()).hexdigest()[:8]}"
+
+
 def read_records(folder: Path) -> tuple[Record, ...]:
     """The records of a run, as far as it got. Raises UsageError for a damaged file."""
     path = folder / "questions.jsonl"

@@ -40,10 +40,10 @@ def test_run_prints_one_document_and_writes_the_files(questions, capsys):
 def test_run_for_people_with_a_folder_of_its_own(questions, capsys):
     assert wenju("run", questions, "--limit", 4) == 0
     said = capsys.readouterr().out
-    (out,) = Path("runs").iterdir()
+    (out,) = Path(".wenju/runs").iterdir()
     assert "4 题" in said and "答对" in said and out.as_posix() in said and out.name.startswith("little-")
-    assert wenju("run", questions, "--limit", 4) == 0 and len(list(Path("runs").iterdir())) == 1
-    assert wenju("run", questions) == 0 and len(list(Path("runs").iterdir())) == 2
+    assert wenju("run", questions, "--limit", 4) == 0 and len(list(Path(".wenju/runs").iterdir())) == 1
+    assert wenju("run", questions) == 0 and len(list(Path(".wenju/runs").iterdir())) == 2
 
 
 def test_compare_gives_the_exit_code_of_its_gate(questions, capsys):

@@ -155,4 +155,4 @@ def test_shared_data(name, documents, answerable, unanswerable, located):
 def test_a_missing_xlsx_reader_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(UsageError, match=r"openpyxl.*wenju\[eval\]"):
-        from_table(tmp_path / "a.xlsx")
+        importers.from_table(tmp_path / "a.xlsx")

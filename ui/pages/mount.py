@@ -17,7 +17,7 @@ from rag.schema import Span
 from ui.api import problems
 from ui.api.rest import load
 from ui.api.service import Service
-from ui.pages import documents
+from ui.pages import documents, evaluation
 from ui.pages.page import build, theme
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -42,6 +42,7 @@ class PageMount(Mount):
 def mount_pages(app: FastAPI, service: Service) -> None:
     """Adds the pages to the service."""
     app.include_router(_fragments(service))
+    app.include_router(evaluation.router(service, _versioned))
     app.mount("/page", StaticFiles(directory=STATIC), name="page")
     gr.mount_gradio_app(
         app, build(service), path="/", theme=theme(), head=_head(), favicon_path=str(STATIC / "icon.png"), footer_links=[],
@@ -53,11 +54,13 @@ def mount_pages(app: FastAPI, service: Service) -> None:
 
 
 def _head() -> str:
-    """Our style sheet and script, named with their digest so that a new version is never mixed with an old one."""
-    def versioned(name: str) -> str:
-        return f"./page/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+    """Our style sheet and script."""
+    return f'<link rel="stylesheet" href="./{_versioned("page.css")}"><script defer src="./{_versioned("page.js")}"></script>'
 
-    return f'<link rel="stylesheet" href="{versioned("page.css")}"><script defer src="{versioned("page.js")}"></script>'
+
+def _versioned(name: str) -> str:
+    """The address of a static file, named with its digest so that a new version is never mixed with an old one."""
+    return f"page/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
 
 
 def _fragments(service: Service) -> APIRouter:
