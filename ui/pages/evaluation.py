@@ -143,7 +143,7 @@ def _past(past: Sequence[Past]) -> Markup:
         '<section aria-labelledby="past"><h2 id="past">历次评测</h2><form action="./eval/compare"><div class="scroll"><table>'
         '<thead><tr><th><span class="unseen">比较</span></th><th>评测集</th><th>时间</th><th class="n">题数</th>{head}<th>索引</th><th></th></tr></thead>'
         '<tbody>{rows}</tbody></table></div><p class="row"><button class="plain">比较所选的两次</button>'
-        '<span class="soft">括号内是 95% 区间。比较同一个评测集的两次结果，先发生的在左。</span></p></form></section>',
+        '<span class="soft">小字是 95% 区间。比较同一个评测集的两次结果，先发生的在左。</span></p></form></section>',
         head=head, rows=join(map(_row, past)),
     )
 
@@ -152,9 +152,9 @@ def _row(past: Past) -> Markup:
     finished = bool(past.finished)
     cells = join(html('<td class="n">{value}</td>', value=_figure(n, past)) for n in _SHOWN)
     return html(
-        '<tr><td>{box}</td><td>{set}</td><td>{time}</td><td class="n">{count}</td>{cells}<td><code title="{whole}">{index}</code></td><td>{report}</td></tr>',
+        '<tr><td>{box}</td><td>{set}<br><small>{name}</small></td><td>{time}</td><td class="n">{count}</td>{cells}<td><code title="{whole}">{index}</code></td><td>{report}</td></tr>',
         box=html('<input type="checkbox" name="run" value="{name}" aria-label="比较 {name}">', name=past.name) if finished else Markup(),
-        set=past.set, time=past.finished[:16].replace("T", " ") or "没有跑完", count=past.questions, cells=cells,
+        set=past.set, name=past.name.removeprefix(past.set + "-"), time=past.finished[:16].replace("T", " ") or "没有跑完", count=past.questions, cells=cells,
         whole=past.generation, index=past.generation[:8],
         report=html('<a href="./eval/report/{name}">报告</a>', name=past.name) if finished else Markup(),
     )
@@ -170,14 +170,17 @@ def _figure(name: str, past: Past) -> Markup:
 # ---------------------------------------------------------------- comparison
 
 def _compared(first: str, second: str, found: Comparison) -> Markup:
+    moved = [d for d in found.differences if abs(d.change) > 1e-9 or d.better or d.worse]
+    same = "、".join(BY_NAME[d.name].label for d in found.differences if d not in moved)
     changed = join(html("<li><code>{key}</code>：{one} → {other}</li>", key=k, one=a, other=b) for k, (a, b) in found.changed.items())
     return html(
         '<section><h1>比较</h1><p>{first} → {second}，{n} 题。<a href="../eval">回到评测</a></p>'
         '<p class="soft">成对置换检验，p 已按同时看多个指标校正；加粗的行差别显著。</p>'
         '<div class="scroll"><table><thead><tr><th>指标</th><th class="n">前</th><th class="n">后</th><th class="n">变化（95% 区间）</th>'
-        '<th class="n">p</th><th class="n">升 / 降（题）</th></tr></thead><tbody>{rows}</tbody></table></div></section>'
+        '<th class="n">p</th><th class="n">升 / 降（题）</th></tr></thead><tbody>{rows}</tbody></table></div>{same}</section>'
         "{won}{lost}<section><h2>条件的差别</h2>{changed}</section>",
-        first=first, second=second, n=found.questions, rows=join(map(_difference, found.differences)),
+        first=first, second=second, n=found.questions, rows=join(map(_difference, moved)),
+        same=html('<p class="soft">没有变化：{same}。</p>', same=same) if same else Markup(),
         won=_flips("改对的题", found.won), lost=_flips("改错的题", found.lost),
         changed=html("<ul>{items}</ul>", items=changed) if changed else html('<p class="soft">没有。</p>'),
     )
