@@ -40,10 +40,25 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Relation:
+    """What a document does to another one, which it calls by `title` and `number` (at least one is there).
+
+    `span`: where in the document's own text it says so.
+    """
+
+    kind: Literal["amends", "repeals", "replies_to", "forwards"]
+    title: str | None
+    number: str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """What a document says of itself. `proof` maps a field's name to the span that says so.
 
-    `years`, `festivals` and `places` say what the document speaks of (2023, 春节, 吉林省); dates are ISO strings.
+    `years`, `festivals`, `places` and `period` (as written) say what the document speaks of (2023, 春节, 吉林省,
+    "2023年元旦春节期间"); dates are ISO strings, `expires_on` the last day in force. `status` is what an administrator or
+    the page's header states; whether the document is in force today is computed: see `rag.validity`.
     """
 
     title: str | None = None
@@ -56,7 +71,14 @@ class Metadata:
     years: tuple[int, ...] = ()
     festivals: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    period: str | None = None
+    effective_on: str | None = None
+    expires_on: str | None = None
+    relations: tuple[Relation, ...] = ()
     status: str = "unknown"
+    status_reason: str | None = None
+    groups: tuple[str, ...] = ()
+    """Who may see the document; empty: everybody. Only an administrator sets it."""
     proof: Mapping[str, Span] = field(default_factory=dict)
 
     @property
@@ -163,11 +185,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a generator made of the evidence: the point, the details, a closing remark (uncited, about the documents)."""
+    """What a generator made of the evidence: the point, the details, a closing remark (uncited, about the documents).
+
+    `tabular`: the blocks stand side by side, as the rows of a table.
+    """
 
     point: tuple[Statement, ...]
     blocks: tuple[Block, ...]
     remark: str = ""
+    tabular: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +230,8 @@ class Interpreted:
     standalone_question: str
     filters: Mapping[str, str] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    """Whole questions, one of which may be the one that was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +295,7 @@ def answer_from_json(data: Any) -> Answer:
         )
         claims = tuple(Claim(c["text"], tuple(c["citations"])) for c in data["claims"])
         seen = data["interpreted"]
-        interpreted = Interpreted(seen["standalone_question"], seen["filters"], tuple(seen["assumptions"]))
+        interpreted = Interpreted(seen["standalone_question"], seen["filters"], tuple(seen["assumptions"]), tuple(seen.get("choices", ())))
         return Answer(**{f.name: data.get(f.name) for f in fields(Answer)} | {
             "citations": citations, "claims": claims, "interpreted": interpreted})
     except (KeyError, TypeError, AttributeError) as error:

@@ -7,7 +7,7 @@ character bigrams, and answers with the best ones, each cited to its exact place
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from rag.schema import (
     Trace,
 )
 from rag.text import bigrams, readable, sentences
+from rag.validity import Status
 
 EXAMPLE = "春节期间值班要求是什么？"
 _PART = re.compile(r"^[ 　]*([一二三四五六七八九十]+、)([^。\n]*)", re.M)
@@ -70,6 +71,9 @@ class WebPipeline:
         found = [read(path, f"{self.folder.name}/{path.name}") for path in sorted(self.folder.glob("*.txt"))]
         self._documents = {document.id: document for document in found}
 
+    def visible_to(self, groups: Iterable[str]) -> "WebPipeline":
+        return self
+
     def documents(self) -> Sequence[Document]:
         return tuple(self._documents.values())
 
@@ -78,6 +82,15 @@ class WebPipeline:
 
     def examples(self) -> Sequence[str]:
         return (EXAMPLE, "值班室电话是多少？", "消防安全大检查什么时候做？")
+
+    def status(self, id: str) -> Status:
+        return Status("unknown", f"{self._documents[id].source} 没有写明有效期。")
+
+    def published(self) -> str:
+        return self.generation
+
+    def renewed(self) -> "WebPipeline":
+        return self
 
     def search(self, query: str, k: int = 10, filters: Mapping[str, str] | None = None) -> Retrieval:
         self._check(query)

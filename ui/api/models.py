@@ -240,4 +240,3 @@ class ReadyModel(Strict):
 
     status: Literal["ready"]
     generation: str
-    documents: int

@@ -87,11 +87,11 @@ def _page(up: str, versioned: Callable[[str], str], *parts: Markup) -> Markup:
     return html(
         '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><title>评测 · 文据</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="icon" href="{up}page/icon.png"><link rel="stylesheet" href="{up}{css}">'
-        '<script defer src="{up}{js}"></script></head><body><header><a class="brand" href="{up}"><span aria-hidden="true">据</span>'
+        '<link rel="icon" href="{up}page/icon.png"><link rel="stylesheet" href="{css}">'
+        '<script defer src="{js}"></script></head><body><header><a class="brand" href="{up}"><span aria-hidden="true">据</span>'
         '<b>文据</b></a><nav aria-label="页面"><a href="{up}#ask">问答</a><a href="{up}#documents">文件</a>'
         '<a href="{up}eval" aria-current="page">评测</a></nav></header><main>{parts}</main></body></html>',
-        up=up, css=versioned("evaluation.css"), js=versioned("evaluation.js"), parts=join(parts),
+        up=up, css=up + versioned("evaluation.css"), js=up + versioned("evaluation.js"), parts=join(parts),
     )
 
 
