@@ -4,7 +4,8 @@ import ipaddress
 
 from starlette.requests import Request
 
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+from ui.api.proxy import FORWARDED, TRUSTED
+
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -14,7 +15,7 @@ def may_operate(request: Request) -> bool:
     Not through a proxy, which would make everyone local; not under a name that a foreign site gave this address
     (DNS rebinding); not sent by another site's page.
     """
-    if request.client is None or any(name in request.headers for name in _FORWARDED):
+    if request.client is None or request.scope.get(TRUSTED) or request.scope.get(FORWARDED):
         return False
     try:
         local = ipaddress.ip_address(request.client.host).is_loopback
