@@ -8,7 +8,8 @@ import pytest
 from eval_fakes import QUESTIONS, BigramAsker
 
 from eval.cli import register
-from rag.errors import UsageError
+from rag.errors import SettingError, UsageError
+from ui.cli import _settings
 
 
 @pytest.fixture
@@ -96,3 +97,15 @@ def test_wrong_use(questions, capsys):
         assert stopped.value.code == 2
     with pytest.raises(UsageError):
         wenju("run", "no_such_set")
+
+
+def test_settings_of_a_run_win_over_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("WENJU_MIN_CONFIDENCE", "0.2")
+    monkeypatch.setenv("WENJU_THREADS", "1")
+    (tmp_path / "strict.toml").write_text("min_confidence = 0.9\n")
+    settings = _settings(argparse.Namespace(config=tmp_path / "strict.toml"))
+    assert settings.min_confidence == 0.9 and settings.threads == 1
+    (tmp_path / "odd.toml").write_text("min_confidense = 0.9\n")
+    for name, said in (("odd.toml", "min_confidense"), ("none.toml", "没有设置文件")):
+        with pytest.raises(SettingError, match=said):
+            _settings(argparse.Namespace(config=tmp_path / name))
