@@ -108,19 +108,19 @@ def _risk(run: Run) -> str:
 
 def _breakdown(run: Run, what: str, groups: Mapping[str, Mapping[str, Estimate]]) -> str:
     shown = [n for n in (*BREAKDOWN, "refusal_recall", "false_refusals") if n in run.summary.overall]
-    head = "".join(f'<th title="{_e(BY_NAME[n].meaning)}">{BY_NAME[n].label}</th>' for n in shown)
+    head = "".join(f'<th class="n" title="{_e(BY_NAME[n].meaning)}">{BY_NAME[n].label}</th>' for n in shown)
     rows = ""
     for kind, figures in groups.items():
         cells = "".join(_cell(n, figures.get(n)) for n in shown)
         rows += f'<tr><th>{_e(kind)}</th><td class="n">{figures["correct"].n}</td>{cells}</tr>'
-    return f'<div class="scroll"><table><tr><th>{what}</th><th>题数</th>{head}</tr>{rows}</table></div>'
+    return f'<div class="scroll"><table><tr><th>{what}</th><th class="n">题数</th>{head}</tr>{rows}</table></div>'
 
 
 def _cell(name: str, estimate: Estimate | None) -> str:
     if estimate is None:
         return '<td class="n none">—</td>'
-    between = f"{_between(name, estimate)}，{estimate.n} 题"
-    return f'<td class="n" title="{between}">{figure(name, estimate.value)}<div class="small">{between}</div></td>'
+    between = _between(name, estimate)
+    return f'<td class="n" title="{between}，{estimate.n} 题">{figure(name, estimate.value)}<div class="small">{between}</div></td>'
 
 
 def _lost(lost: Mapping[str, int]) -> str:
