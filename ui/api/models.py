@@ -61,6 +61,8 @@ class FeedbackRequest(Strict):
     rating: Literal["up", "down", "wrong_citation"]
     question: Long = Field(examples=["春节期间值班要求是什么？"])
     comment: Text = Field(default="", max_length=2000, examples=["第2处引文说的是另一年。"])
+    answer: Long = ""
+    history: list[Long] = Field(default=[], max_length=40)
     generation: Short = ""
     citations: list[Cited] = Field(default=[], max_length=200)
 

@@ -19,7 +19,7 @@ from ui.api.identity import asker_of
 from ui.api.proxy import route_path
 from ui.api.rest import load
 from ui.api.service import Service
-from ui.pages import documents
+from ui.pages import documents, evaluation
 from ui.pages.page import build, theme
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -43,6 +43,7 @@ class PageMount(Mount):
 def mount_pages(app: FastAPI, service: Service) -> None:
     """Adds the pages to the service."""
     app.include_router(_fragments(service))
+    app.include_router(evaluation.router(service, _versioned))
     app.mount("/page", StaticFiles(directory=STATIC), name="page")
     app.add_api_route("/widget.js", _widget, include_in_schema=False)
     gr.mount_gradio_app(
