@@ -13,16 +13,17 @@ from rag.answering import Selection, select
 from rag.citations import cite, emphasised, exact_values, problems
 from rag.config import Settings
 from rag.enumerations import whole_list
-from rag.errors import ModelError
+from rag.errors import ModelError, UsageError, WenjuError
 from rag.fitted import FEATURES
 from rag.generators import extractive
 from rag.generators.extractive import escaped
-from rag.index import Index, Progress, Report, View, refresh
+from rag.index import Index, Progress, Report, View, Watcher, refresh, withdraw
 from rag.protocols import Embedder
 from rag.query import Query, understand
 from rag.retrieval import Found, Retriever
 from rag.schema import Answer, Citation, Claim, Document, Draft, Event, Evidence, Hit, Retrieval, Statement, to_json
 from rag.spelling import mended
+from rag.validity import Status, clock, status_of
 
 _REMEMBERED = 3
 """Questions before the last one that are looked back to."""
@@ -68,7 +69,7 @@ class Pipeline:
         return view
 
     def _view_of(self, member: frozenset[str]) -> "Pipeline":
-        ids = [id for id, e in self.index.metas.items() if not e.meta.groups or member.intersection(e.meta.groups)]
+        ids = {id for id, e in self.index.metas.items() if not e.meta.groups or member.intersection(e.meta.groups)}
         view = Pipeline(self.settings, View(self.index, ids), self.embedder)
         if len(self._views) >= _VIEWS:
             del self._views[next(iter(self._views))]
@@ -188,6 +189,10 @@ class Pipeline:
         """One document, whole. Raises KeyError."""
         return self.index.document(id)
 
+    def status(self, id: str) -> Status:
+        """Whether a document is in force today. Raises KeyError."""
+        return status_of(self.index.metas[id], clock(self.settings), self.index.collection)
+
     def examples(self, most: int = 4) -> Sequence[str]:
         """Questions that the documents answer, made of their headings; the newest documents first, one each."""
         entries = sorted(self.index.metas.values(), key=lambda e: (e.meta.issued_on or "", e.source), reverse=True)
@@ -211,7 +216,7 @@ class Pipeline:
         """What decides the answers, for the record of an evaluation run."""
         return {"generation": self.index.generation, "embedder": self.index.embedder_name,
                 "embedder_digest": self.index.embedder_digest, "generator": self.settings.generator,
-                "min_confidence": str(self.settings.min_confidence), "today": self.settings.today or dt.date.today().isoformat()}
+                "min_confidence": str(self.settings.min_confidence), "today": clock(self.settings)}
 
     # ------------------------------------------------------------ composition
 
@@ -306,21 +311,47 @@ def build_index(
 ) -> Report:
     """Brings the index up to date with files and folders. See `index.refresh`."""
     from rag.loading import load
+    from rag.loading.overrides import completed
     from rag.passages import cut
 
+    if embedder is None and remove and not paths:
+        return withdraw(settings.index, remove)
     if embedder is None:
         from rag.embedding import SentenceEmbedder
 
         embedder = SentenceEmbedder.load(settings)
     most = settings.max_file_mb * 2**20
     return refresh(settings.index, paths, lambda path, source: load(path, source, most), cut, embedder, progress, remove,
-                   recipe=_reading_recipe())
+                   recipe=_reading_recipe(), complete=completed)
+
+
+def watch_index(
+    settings: Settings, paths: Sequence[Path], stopped: threading.Event,
+    progress: Callable[[Progress], None] | None = None, embedder: Embedder | None = None, seconds: float = 1.0,
+) -> Iterator[Report | WenjuError]:
+    """Keeps the index up to date with files and folders until `stopped`: one report, or what went wrong, each time.
+
+    seconds: between two looks. A refresh that fails is tried again at the next look.
+    """
+    if embedder is None:
+        from rag.embedding import SentenceEmbedder
+
+        embedder = SentenceEmbedder.load(settings)
+    watcher = Watcher(paths, settings.index, stopped, seconds)
+    while watcher.changed():
+        try:
+            yield build_index(settings, paths, (), progress, embedder)
+        except UsageError:
+            raise
+        except WenjuError as error:
+            watcher.retry()
+            yield error
 
 
 def _reading_recipe() -> str:
     """Digest of the code that reads files: after an upgrade, documents are read again, and only then."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    for file in sorted([*(here / "loading").glob("*.py"), here / "passages.py", here / "text.py"]):
+    for file in sorted([*(here / "loading").glob("*.py"), here / "passages.py", here / "text.py", here / "index" / "builder.py"]):
         digest.update(file.read_bytes())
     return digest.hexdigest()

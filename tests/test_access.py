@@ -69,8 +69,18 @@ def test_lists_documents_examples_and_spelling_are_those_of_an_index_without_the
     for entry in never.documents():
         assert seen.document(entry.id) == never.document(entry.id)
         assert seen.text_of(entry.source) == never.text_of(entry.source)
+        assert seen.status(entry.id) == never.status(entry.id)
     for typo in ("青石县至班要求是什么？", "消防检察几次？", "鹭导行动是什么？"):
         assert bare(seen.ask(typo)) == bare(never.ask(typo))
+
+
+def test_a_hidden_notice_does_not_show_by_what_it_repeals(everything: Pipeline) -> None:
+    """Notice 15 is of one group and repeals notice 0, which is everybody's."""
+    first = next(entry for entry in everything.documents() if entry.source.endswith("00.txt"))
+    assert groups_of(15) and not groups_of(0)
+    assert everything.status(first.id).kind == "superseded"
+    assert everything.visible_to(groups_of(15)).status(first.id).kind == "superseded"
+    assert everything.visible_to(()).status(first.id).kind != "superseded"
 
 
 def test_hidden_documents_are_nowhere(everything: Pipeline) -> None:

@@ -114,12 +114,12 @@ def test_search_documents_and_one_document(client: httpx.Client, fake: WebPipeli
     models.SearchModel.model_validate(found)
     assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3]
     listed = client.get("/api/v1/documents").json()
-    assert listed == documents_json(fake.documents()) and len(listed["documents"]) == 5
+    assert listed == documents_json(fake.documents(), fake.status) and len(listed["documents"]) == 5
     models.DocumentsModel.model_validate(listed)
     for entry in listed["documents"]:
         whole = client.get(f"/api/v1/documents/{entry['id']}").json()
         models.DocumentModel.model_validate(whole)
-        assert whole == json.loads(json.dumps(document_json(fake.document(entry["id"]))))
+        assert whole == json.loads(json.dumps(document_json(fake.document(entry["id"]), fake.status(entry["id"]))))
         assert whole["text"] == (SEEDS / Path(entry["source"]).name).read_text(encoding="utf-8")
     hit = found["hits"][0]
     text = fake.document(hit["document_id"]).text

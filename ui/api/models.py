@@ -134,6 +134,7 @@ class InterpretedModel(Strict):
     standalone_question: str
     filters: dict[str, str]
     assumptions: list[str]
+    choices: list[str]
 
 
 class AnswerModel(Strict):

@@ -1,8 +1,8 @@
 """REST: ask, search, documents, feedback."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Body, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
@@ -13,8 +13,9 @@ from ui.api import models, shapes, streams
 from ui.api.feedback import FeedbackFull
 from ui.api.identity import Asker, asker_of
 from ui.api.problems import READING, WRITING, from_exception, responses
-from ui.api.service import Service
+from ui.api.service import Pipeline, Service
 
+T = TypeVar("T")
 _QUESTIONS: dict[str, Any] = {
     "一问": {"value": {"question": "春节期间值班要求是什么？"}},
     "追问": {"value": {"question": "电话是多少？", "history": ["春节期间值班要求是什么？"]}},
@@ -74,13 +75,15 @@ def _add_documents(api: APIRouter, service: Service) -> None:
              responses=responses(*READING))
     async def documents(request: Request) -> Any:
         """索引中您可以看的全部文件。"""
-        return JSONResponse(shapes.documents_json(await service.read(asker_of(request), lambda seen: seen.documents())))
+        return JSONResponse(await service.read(
+            asker_of(request), lambda seen: shapes.documents_json(seen.documents(), seen.status)))
 
     @api.get("/documents/{id}", tags=["文件"], summary="一份文件", response_model=models.DocumentModel,
              responses=responses(*READING, 404, 422))
     async def document(request: Request, id: str) -> Any:
         """全文、章节与元数据；所有偏移都以这里的 text 为准（按 Unicode 码点计）。"""
-        return JSONResponse(shapes.document_json(await load(service, asker_of(request), "rest", id)))
+        return JSONResponse(await load(
+            service, asker_of(request), "rest", id, lambda seen, document: shapes.document_json(document, seen.status(id))))
 
 
 def _add_feedback(api: APIRouter, service: Service) -> None:
@@ -96,9 +99,9 @@ def _add_feedback(api: APIRouter, service: Service) -> None:
         return JSONResponse({"id": number}, 201)
 
 
-async def load(service: Service, asker: Asker, door: str, id: str) -> Document:
-    """The document of that id, else 404: whether it is hidden or was never there."""
+async def load(service: Service, asker: Asker, door: str, id: str, what: Callable[[Pipeline, Document], T]) -> T:
+    """What `what` makes of the document of that id, else 404: whether it is hidden or was never there."""
     try:
-        return await service.document(asker, door, id)
+        return await service.document(asker, door, id, what)
     except KeyError as error:
         raise HTTPException(404, "没有这份文件，它可能已被撤下。") from error

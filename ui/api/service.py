@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from rag.config import Settings
 from rag.schema import Answer, Document, Event, Retrieval
+from rag.validity import Status
 from ui.api.audit import AuditLog, Entry
 from ui.api.feedback import FeedbackBook
 from ui.api.follower import Follower
@@ -54,6 +55,8 @@ class Pipeline(Protocol):
     def documents(self) -> Sequence[DocumentEntry]: ...
 
     def document(self, id: str) -> Document: ...
+
+    def status(self, id: str) -> Status: ...
 
     def examples(self) -> Sequence[str]: ...
 
@@ -146,14 +149,15 @@ class Service:
         self._time(found.timings_ms)
         return found
 
-    async def document(self, asker: Asker, door: str, id: str) -> Document:
-        """A document whole. Raises KeyError when there is none that the asker may see, AuditError, and Busy."""
+    async def document(self, asker: Asker, door: str, id: str, what: Callable[[Pipeline, Document], T]) -> T:
+        """What `what` makes of a document and of all the asker may see. Raises KeyError when there is none that the asker
+        may see, AuditError, and Busy."""
         entry = Entry(asker.name, door, "read", "", "shown", (id,), request=REQUEST.get())
 
-        def work(seen: Pipeline) -> Document:
-            document = seen.document(id)
+        def work(seen: Pipeline) -> T:
+            made = what(seen, seen.document(id))
             self._note(replace(entry, generation=seen.generation))
-            return document
+            return made
 
         return await self.read(asker, work)
 
