@@ -99,7 +99,9 @@ def _add_feedback(api: APIRouter, service: Service) -> None:
         return JSONResponse({"id": number}, 201)
 
 
-async def load(service: Service, asker: Asker, door: str, id: str, what: Callable[[Pipeline, Document], T]) -> T:
+async def load(
+    service: Service, asker: Asker, door: str, id: str, what: Callable[[Pipeline, Document], T] = lambda _, document: document
+) -> T:
     """What `what` makes of the document of that id, else 404: whether it is hidden or was never there."""
     try:
         return await service.document(asker, door, id, what)
