@@ -41,8 +41,8 @@ def secret(number: int) -> str:
 def questions(number: int) -> list[str]:
     """Questions that notice `number`, if it may be seen, answers, changes the ranking of, or is counted by."""
     topic, office, word = _TOPICS[number % 15], _OFFICES[number % 5], secret(number)
-    return [f"{word}的{topic}要求是什么？", f"哪些文件提到了“{word}”？", f"{office}{2015 + number}年{topic}电话是多少？",
-            f"{topic}工作有哪些要求？"]
+    third = f"{office}{2015 + number % 9}年{topic}电话是多少？" if number % 3 == 0 else f"{topic}工作有哪些要求？"
+    return [f"{word}的{topic}要求是什么？", f"哪些文件提到了“{word}”？", third]
 
 
 def notice(number: int) -> str:
