@@ -7,6 +7,7 @@ spelling vocabulary, counts and ties are those of an index that never held the r
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -31,7 +32,6 @@ class View:
         self._rows = index.rows_of(ids)
         self.metas: Mapping[str, DocumentEntry] = MappingProxyType({e.id: e for e in _renumbered(kept)})
         self._numbers = {id: n for n, id in enumerate(self.metas)}
-        self.collection = Collection(self.metas.values())
         self.vectors = _Vectors(index.vectors, self._rows)
         self.lexical = index.lexical.subset(self._rows)
         self.document_lexical = index.document_lexical.subset([index.number_of(entry.id) for entry in kept])
@@ -51,6 +51,11 @@ class View:
         if row < 0:
             raise IndexError(row)
         return self._index.passage(self._rows[row])
+
+    @cached_property
+    def collection(self) -> Collection:
+        """Which document in view speaks of which: what hidden ones repeal stays in force."""
+        return Collection(self.metas.values())
 
     def number_of(self, id: str) -> int:
         """The row of a document in `document_lexical`. Raises KeyError."""
