@@ -97,7 +97,7 @@ class Pipeline:
         return view
 
     def _view_of(self, member: frozenset[str]) -> "Pipeline":
-        ids = [id for id, e in self.index.metas.items() if not e.meta.groups or member.intersection(e.meta.groups)]
+        ids = {id for id, e in self.index.metas.items() if not e.meta.groups or member.intersection(e.meta.groups)}
         view = Pipeline(self.settings, View(self.index, ids), self.embedder)
         if len(self._views) >= _VIEWS:
             del self._views[next(iter(self._views))]

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import gradio as gr
 from fastapi import APIRouter, FastAPI, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
@@ -81,9 +80,8 @@ def _fragments(service: Service) -> APIRouter:
 
     @api.get("/documents/{id}")
     async def whole(request: Request, id: str, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int, Query(ge=0)] = 0) -> HTMLResponse:
-        document = await load(service, asker_of(request), "page", id)
         quote = Span(start, end) if start < end else None
-        return HTMLResponse(await run_in_threadpool(documents.whole, document, quote))
+        return HTMLResponse(await load(service, asker_of(request), "page", id, lambda _, document: documents.whole(document, quote)))
 
     return api
 
