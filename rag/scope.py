@@ -147,8 +147,8 @@ def may_be(slot: Slot, meta: Metadata, own_places: tuple[str, ...], text: str) -
             return slot.value in text or not own_places or compatible(slot.value, own_places)
         case "单位":
             places = find_places(slot.value)[-1:]
-            return _bare(slot.value) in text or (not meta.issuers and (
-                not own_places or all(compatible(p, own_places) for p in places)))
+            return _bare(slot.value) in text or (not meta.issuers and all(
+                compatible(p, own_places) if own_places else p in text for p in places))
         case "节日":
             return False  # one notice arranges several festivals: the passage has to say which
         case _:
