@@ -165,6 +165,10 @@ class Pipeline:
         """One document, whole. Raises KeyError."""
         return self.index.document(id)
 
+    def original(self, id: str) -> bytes:
+        """The file a document was read from, as it was indexed. Raises KeyError, and FileNotFoundError when it is no longer so."""
+        return self.index.original(id)
+
     def examples(self, most: int = 4) -> Sequence[str]:
         """Questions that the documents answer, made of their headings; the newest documents first, one each."""
         entries = sorted(self.index.metas.values(), key=lambda e: (e.meta.issued_on or "", e.source), reverse=True)

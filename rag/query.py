@@ -91,6 +91,8 @@ class Query:
     numbers: tuple[str, ...] = ()
     """文号, white space removed, brackets as 〔〕."""
     titles: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    """Kinds of document (通知, 办法); only a person's filter sets them."""
     labels: tuple[tuple[int, str], ...] = ()
     """Sections asked for: (7, "条"), (3, "部分")."""
     assumptions: tuple[str, ...] = ()
@@ -99,7 +101,7 @@ class Query:
         """What is shown to the user."""
         shown = {
             "year": "、".join(map(str, self.years)), "festival": "、".join(self.festivals), "place": "、".join(self.places),
-            "issuer": "、".join(self.offices), "document_number": "、".join(self.numbers), "title": "、".join(self.titles),
+            "issuer": "、".join(self.offices), "document_number": "、".join(self.numbers), "title": "、".join(self.titles), "kind": "、".join(self.kinds),
             "section": "、".join(f"第{n}{unit}" for n, unit in self.labels),
         }
         return Interpreted(self.text, {k: v for k, v in shown.items() if v}, self.assumptions)

@@ -43,6 +43,7 @@ def slots(query: Query) -> Iterator[Slot]:
     """The slots of the question, the most selective first."""
     yield from (Slot("文号", n) for n in query.numbers)
     yield from (Slot("标题", t) for t in query.titles)
+    yield from (Slot("文种", k) for k in query.kinds)
     yield from (Slot("单位", o) for o in query.offices)
     yield from (Slot("年份", f"{y}年") for y in query.years)
     yield from (Slot("节日", f) for f in query.festivals)
@@ -80,6 +81,8 @@ def of_document(slot: Slot, query: Query, meta: Metadata, own_places: tuple[str,
             return None if meta.document_number is None else _number(meta.document_number) == _number(slot.value)
         case "标题":
             return None if meta.title is None else same_title(slot.value, meta.title)
+        case "文种":
+            return meta.kind == slot.value
         case "单位":
             return _office(slot.value, meta, own_places)
         case "年份":
@@ -183,11 +186,11 @@ def _year(year: int, query: Query, meta: Metadata) -> bool | None:
 
 
 _FILTERS = {"year": "years", "festival": "festivals", "place": "places", "issuer": "offices",
-            "document_number": "numbers", "title": "titles"}
+            "document_number": "numbers", "title": "titles", "kind": "kinds"}
 
 
 def filtered(query: Query, filters: Mapping[str, str]) -> Query:
-    """The question narrowed by filters a person set: year, festival, place, issuer, document_number, title.
+    """The question narrowed by filters a person set: year, festival, place, issuer, document_number, title, kind.
 
     An empty value lifts what the question itself was understood to fix.
     Raises UsageError for an unknown filter or a year that is not a number.

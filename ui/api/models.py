@@ -20,7 +20,7 @@ def _whole(text: str) -> str:
 Text = Annotated[str, AfterValidator(_whole)]
 Short = Annotated[Text, Field(max_length=200)]
 Long = Annotated[Text, Field(max_length=20_000)]
-FilterName = Literal["year", "festival", "place", "issuer", "document_number", "title"]
+FilterName = Literal["year", "festival", "place", "issuer", "document_number", "title", "kind"]
 
 
 class Strict(BaseModel):
@@ -134,6 +134,7 @@ class InterpretedModel(Strict):
     standalone_question: str
     filters: dict[str, str]
     assumptions: list[str]
+    choices: list[str] = []
 
 
 class AnswerModel(Strict):
@@ -150,6 +151,38 @@ class AnswerModel(Strict):
     interpreted: InterpretedModel
     timings_ms: dict[str, float]
     reason: str | None = None
+
+
+class ExportRequest(Strict):
+    """An answer to take away. It is checked against the documents first."""
+
+    answer: AnswerModel
+    format: Literal["docx", "markdown", "text"] = "docx"
+
+
+class LeadModel(Strict):
+    """A document close to a question that has no answer."""
+
+    id: Short
+    name: Short
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+
+class PageContext(Strict):
+    """What the page sends along with a question. typed: it stands in the box, and not on a button."""
+
+    filters: dict[FilterName, Short] = {}
+    typed: bool = True
+
+
+class SavedTurn(Strict):
+    """A finished turn as a browser kept it."""
+
+    question: Long
+    filters: dict[FilterName, Short] = {}
+    answer: AnswerModel
+    leads: list[LeadModel] = Field(default=[], max_length=10)
 
 
 class TraceModel(Strict):

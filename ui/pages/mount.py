@@ -18,10 +18,14 @@ from ui.api import problems
 from ui.api.identity import asker_of
 from ui.api.rest import load
 from ui.api.service import Service
-from ui.pages import documents
+from ui.pages import documents, source
 from ui.pages.page import build, theme
+from ui.pages.reading import LONGEST
 
 STATIC = Path(__file__).parent.parent / "static"
+STYLES = ("page.css", "turn.css", "reading.css")
+SCRIPTS = ("base.js", "talks.js", "asking.js", "source.js", "documents.js", "actions.js", "follow.js")
+"""In this order: each builds on those before it."""
 
 # What the page itself asks for, and what gradio_client needs to ask. Uploads, file serving, proxying and
 # all else that Gradio offers stays closed: most of its advisories were there.
@@ -58,7 +62,8 @@ def _head() -> str:
     def versioned(name: str) -> str:
         return f"./page/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
 
-    return f'<link rel="stylesheet" href="{versioned("page.css")}"><script defer src="{versioned("page.js")}"></script>'
+    styles = "".join(f'<link rel="stylesheet" href="{versioned(name)}">' for name in STYLES)
+    return styles + "".join(f'<script defer src="{versioned(name)}"></script>' for name in SCRIPTS)
 
 
 def _fragments(service: Service) -> APIRouter:
@@ -74,6 +79,16 @@ def _fragments(service: Service) -> APIRouter:
         document = await load(service, asker_of(request), id)
         quote = Span(start, end) if start < end else None
         return HTMLResponse(await run_in_threadpool(documents.whole, document, quote))
+
+    @api.get("/documents/{id}/part")
+    async def part(
+        request: Request, id: str, start: Annotated[int, Query(ge=0)], end: Annotated[int, Query(ge=0)],
+        quote_start: Annotated[int, Query(ge=0)] = 0, quote_end: Annotated[int, Query(ge=0)] = 0,
+    ) -> HTMLResponse:
+        document = await load(service, asker_of(request), id)
+        within = Span(min(start, len(document.text)), min(end, start + LONGEST, len(document.text)))
+        quote = Span(quote_start, quote_end) if quote_start < quote_end else None
+        return HTMLResponse(await run_in_threadpool(source.part, document, within, quote))
 
     return api
 
