@@ -197,10 +197,20 @@ def inside(folder: Path, name: str) -> Path:
     return folder.joinpath(*parts)
 
 
+def _opened(path: Path) -> io.FileIO:
+    """A regular file for reading. Raises OSError; never waits for a pipe or follows a link."""
+    return io.FileIO(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK))
+
+
+def read_small(path: Path, most: int) -> bytes:
+    """The first `most` bytes of a regular file. Raises OSError as `digest_of` does."""
+    with _opened(path) as file:
+        return file.read(most)
+
+
 def digest_of(path: Path) -> str:
     """SHA-256 of a regular file, in hexadecimal. Raises OSError; never waits for a pipe or follows a link."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with io.FileIO(descriptor) as file:
+    with _opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

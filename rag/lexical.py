@@ -184,6 +184,16 @@ class LexicalIndex:
         rows = self._searcher.fast_field_values("row", [address for _, address in hits])
         return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
 
+    def containing(self, tokens: Sequence[str], field: str) -> np.ndarray:
+        """Rows that have every one of these tokens, int64, in no order; none for no tokens."""
+        import tantivy
+
+        if not tokens or any(not self.document_frequency(field, token) for token in tokens):
+            return np.empty(0, np.int64)
+        terms = [(tantivy.Occur.Must, tantivy.Query.term_query(self._schema, field, token, "freq")) for token in tokens]
+        hits = self._searcher.search(tantivy.Query.boolean_query(terms), limit=max(len(self), 1), count=False).hits
+        return np.array(self._searcher.fast_field_values("row", [address for _, address in hits]), np.int64)
+
     def _only(self, allowed: np.ndarray):
         """A filter that adds nothing to the score. One run of rows (one document) is much faster as a range."""
         import tantivy

@@ -4,25 +4,29 @@ import datetime as dt
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
-from rag import scope
-from rag.answering import select
-from rag.citations import cite, problems
+from rag import gate, scope
+from rag.answering import Selection, select
+from rag.citations import cite, emphasised, exact_values, problems
 from rag.config import Settings
-from rag.errors import ModelError
+from rag.enumerations import whole_list
+from rag.errors import ModelError, UsageError, WenjuError
 from rag.fitted import FEATURES
 from rag.generators import extractive
 from rag.generators.extractive import escaped
-from rag.index import Index, Progress, Report, View, refresh
+from rag.index import Index, Progress, Report, View, Watcher, refresh, withdraw
 from rag.protocols import Embedder
 from rag.query import Query, understand
 from rag.retrieval import Found, Retriever
 from rag.schema import Answer, Citation, Claim, Document, Draft, Event, Evidence, Hit, Retrieval, Statement, to_json
 from rag.spelling import mended
+from rag.validity import Status, clock, status_of
 
+_REMEMBERED = 3
+"""Questions before the last one that are looked back to."""
 _VIEWS = 32
 """Views of one generation that are kept; each holds a lexical index of its own in memory."""
 
@@ -143,7 +147,27 @@ class Pipeline:
     ) -> Found:
         """All that searching finds, with features and leads: for explaining and for fitting."""
         query = scope.filtered(self._understood(question, history), filters or {})
-        return self.retriever.retrieve(query, k)
+        found = self.retriever.retrieve(query, k)
+        return self._carried(found, history, k) if history else found
+
+    def _carried(self, found: Found, history: Sequence[str], k: int) -> Found:
+        """What was found, or, when the question alone finds little or names but a section, what the document that
+        answered the question before it has."""
+        query = found.query
+        sure = gate.confidence(query, found.evident, len(self.index)) >= self.settings.min_confidence
+        elsewhere = query.years or query.festivals or query.numbers or query.titles
+        if elsewhere or (not query.labels and (sure or query.places or query.offices)):
+            return found
+        earlier = self.retrieved(history[-1], history[:-1][-_REMEMBERED:])
+        if not earlier.hits:
+            return found
+        document, items = earlier.hits[0].document, whole_list(earlier, self.retriever)
+        carried = self.retriever.retrieve(replace(
+            query, within=document.id, listed=items[0].section_path if items else None,
+            assumptions=(*query.assumptions, f"接着上一问，在《{document.name}》中找"),
+        ), k)
+        kept = query.labels or gate.confidence(carried.query, carried.evident, len(self.index)) >= self.settings.min_confidence
+        return carried if kept else found
 
     def _understood(self, question: str, history: Sequence[str]) -> Query:
         today = dt.date.fromisoformat(self.settings.today) if self.settings.today else dt.date.today()
@@ -169,6 +193,10 @@ class Pipeline:
         """The file a document was read from, as it was indexed. Raises KeyError, and FileNotFoundError when it is no longer so."""
         return self.index.original(id)
 
+    def status(self, id: str) -> Status:
+        """Whether a document is in force today. Raises KeyError."""
+        return status_of(self.index.metas[id], clock(self.settings), self.index.collection)
+
     def examples(self, most: int = 4) -> Sequence[str]:
         """Questions that the documents answer, made of their headings; the newest documents first, one each."""
         entries = sorted(self.index.metas.values(), key=lambda e: (e.meta.issued_on or "", e.source), reverse=True)
@@ -192,16 +220,20 @@ class Pipeline:
         """What decides the answers, for the record of an evaluation run."""
         return {"generation": self.index.generation, "embedder": self.index.embedder_name,
                 "embedder_digest": self.index.embedder_digest, "generator": self.settings.generator,
-                "min_confidence": str(self.settings.min_confidence), "today": self.settings.today or dt.date.today().isoformat()}
+                "min_confidence": str(self.settings.min_confidence), "today": clock(self.settings)}
 
     # ------------------------------------------------------------ composition
 
     def _answer(self, question: str, query: Query, found: Found) -> Answer:
         chosen = select(found, self.retriever, self.settings.min_confidence)
+        query = replace(query, assumptions=(*query.assumptions, *filter(None, [chosen.assumption])))
+        if not chosen.evidence and chosen.choices:
+            return self._asking_back(question, query, chosen)
         if not chosen.evidence:
             return self._refusal(question, query, found, chosen.confidence, chosen.reason)
         draft = extractive.compose(query, chosen.evidence, chosen.listing, chosen.remark)
         answer = self._assembled(question, query, draft, chosen.evidence, chosen.confidence)
+        answer = replace(answer, interpreted=replace(answer.interpreted, choices=chosen.choices))
         wrong = problems(answer, self._text_by_id)
         if wrong:  # withheld rather than shown wrong; the tests see to it that this does not happen
             return self._refusal(question, query, found, chosen.confidence, "核对引文时发现问题：" + "；".join(wrong))
@@ -218,18 +250,25 @@ class Pipeline:
         numbers: dict[int, int] = {}
         claims: list[Claim] = []
 
-        def marked(statement: Statement) -> str:
+        def marked(statement: Statement, own: Set[str] = frozenset()) -> str:
             ids = [numbers.setdefault(i, len(numbers) + 1) for i in statement.evidence]
             claims.append(Claim(statement.text, tuple(ids)))
-            return escaped(statement.text) + "".join(f"[{n}]" for n in ids)
+            return emphasised(escaped(statement.text), own) + "".join(f"[{n}]" for n in ids)
 
         for block in draft.blocks:  # numbers follow the blocks, so that the point's markers lead down to them
             for statement in block.statements:
                 for i in statement.evidence:
                     numbers.setdefault(i, len(numbers) + 1)
         lines = [f"**要点：** {'；'.join(map(marked, draft.point))}。" if draft.point else ""]
-        for block in draft.blocks:
-            lines.append("\n".join([block.heading, *(f"- {marked(s)}" for s in block.statements)]))
+        if draft.tabular:
+            values = [exact_values(" ".join(s.text for s in block.statements)) for block in draft.blocks]
+            rows = ["| 文件 | 怎么说（**加粗**的数字只此一份文件有） |" if any(values) else "| 文件 | 怎么说 |", "|---|---|"]
+            for n, block in enumerate(draft.blocks):
+                own = values[n].difference(*values[:n], *values[n + 1 :])
+                rows.append(f"| {block.heading} | {' '.join(marked(s, own) for s in block.statements)} |")
+            lines.append("\n".join(rows))
+        else:
+            lines += ["\n".join([block.heading, *(f"- {marked(s)}" for s in block.statements)]) for block in draft.blocks]
         lines.append(draft.remark)
         citations = tuple(self._citation(n, evidence[i]) for i, n in numbers.items())
         return Answer(
@@ -240,6 +279,14 @@ class Pipeline:
 
     def _citation(self, number: int, item: Evidence) -> Citation:
         return cite(number, item.document, item.span, item.section_path, item.score)
+
+    def _asking_back(self, question: str, query: Query, chosen: Selection) -> Answer:
+        lines = [f"- {escaped(choice)}" for choice in chosen.choices]
+        return Answer(
+            question=question, status="clarify", answer="\n".join([f"{chosen.reason}您是想问：", *lines]), claims=(),
+            citations=(), confidence=0.0, generator=self.settings.generator, generation=self.index.generation,
+            interpreted=replace(query.interpreted(), choices=chosen.choices), timings_ms={}, reason=chosen.reason,
+        )
 
     def _refusal(self, question: str, query: Query, found: Found, confidence: float, reason: str) -> Answer:
         leads = _leads(found.hits + found.leads)
@@ -268,21 +315,47 @@ def build_index(
 ) -> Report:
     """Brings the index up to date with files and folders. See `index.refresh`."""
     from rag.loading import load
+    from rag.loading.overrides import completed
     from rag.passages import cut
 
+    if embedder is None and remove and not paths:
+        return withdraw(settings.index, remove)
     if embedder is None:
         from rag.embedding import SentenceEmbedder
 
         embedder = SentenceEmbedder.load(settings)
     most = settings.max_file_mb * 2**20
     return refresh(settings.index, paths, lambda path, source: load(path, source, most), cut, embedder, progress, remove,
-                   recipe=_reading_recipe())
+                   recipe=_reading_recipe(), complete=completed)
+
+
+def watch_index(
+    settings: Settings, paths: Sequence[Path], stopped: threading.Event,
+    progress: Callable[[Progress], None] | None = None, embedder: Embedder | None = None, seconds: float = 1.0,
+) -> Iterator[Report | WenjuError]:
+    """Keeps the index up to date with files and folders until `stopped`: one report, or what went wrong, each time.
+
+    seconds: between two looks. A refresh that fails is tried again at the next look.
+    """
+    if embedder is None:
+        from rag.embedding import SentenceEmbedder
+
+        embedder = SentenceEmbedder.load(settings)
+    watcher = Watcher(paths, settings.index, stopped, seconds)
+    while watcher.changed():
+        try:
+            yield build_index(settings, paths, (), progress, embedder)
+        except UsageError:
+            raise
+        except WenjuError as error:
+            watcher.retry()
+            yield error
 
 
 def _reading_recipe() -> str:
     """Digest of the code that reads files: after an upgrade, documents are read again, and only then."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    for file in sorted([*(here / "loading").glob("*.py"), here / "passages.py", here / "text.py"]):
+    for file in sorted([*(here / "loading").glob("*.py"), here / "passages.py", here / "text.py", here / "index" / "builder.py"]):
         digest.update(file.read_bytes())
     return digest.hexdigest()

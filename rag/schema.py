@@ -40,10 +40,25 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Relation:
+    """What a document does to another one, which it calls by `title` and `number` (at least one is there).
+
+    `span`: where in the document's own text it says so.
+    """
+
+    kind: Literal["amends", "repeals", "replies_to", "forwards"]
+    title: str | None
+    number: str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """What a document says of itself. `proof` maps a field's name to the span that says so.
 
-    `years`, `festivals` and `places` say what the document speaks of (2023, 春节, 吉林省); dates are ISO strings.
+    `years`, `festivals`, `places` and `period` (as written) say what the document speaks of (2023, 春节, 吉林省,
+    "2023年元旦春节期间"); dates are ISO strings, `expires_on` the last day in force. `status` is what an administrator or
+    the page's header states; whether the document is in force today is computed: see `rag.validity`.
     """
 
     title: str | None = None
@@ -56,7 +71,12 @@ class Metadata:
     years: tuple[int, ...] = ()
     festivals: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    period: str | None = None
+    effective_on: str | None = None
+    expires_on: str | None = None
+    relations: tuple[Relation, ...] = ()
     status: str = "unknown"
+    status_reason: str | None = None
     groups: tuple[str, ...] = ()
     """Who may see the document; empty: everybody. Only an administrator sets it."""
     proof: Mapping[str, Span] = field(default_factory=dict)
@@ -165,11 +185,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a generator made of the evidence: the point, the details, a closing remark (uncited, about the documents)."""
+    """What a generator made of the evidence: the point, the details, a closing remark (uncited, about the documents).
+
+    `tabular`: the blocks stand side by side, as the rows of a table.
+    """
 
     point: tuple[Statement, ...]
     blocks: tuple[Block, ...]
     remark: str = ""
+    tabular: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ def running(app) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", proxy_headers=False,
+                                           timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -114,12 +115,12 @@ def test_search_documents_and_one_document(client: httpx.Client, fake: WebPipeli
     models.SearchModel.model_validate(found)
     assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3]
     listed = client.get("/api/v1/documents").json()
-    assert listed == documents_json(fake.documents()) and len(listed["documents"]) == 5
+    assert listed == documents_json(fake.documents(), fake.status) and len(listed["documents"]) == 5
     models.DocumentsModel.model_validate(listed)
     for entry in listed["documents"]:
         whole = client.get(f"/api/v1/documents/{entry['id']}").json()
         models.DocumentModel.model_validate(whole)
-        assert whole == json.loads(json.dumps(document_json(fake.document(entry["id"]))))
+        assert whole == json.loads(json.dumps(document_json(fake.document(entry["id"]), fake.status(entry["id"]))))
         assert whole["text"] == (SEEDS / Path(entry["source"]).name).read_text(encoding="utf-8")
     hit = found["hits"][0]
     text = fake.document(hit["document_id"]).text
@@ -275,7 +276,7 @@ def test_health_readiness_and_metrics(client: httpx.Client) -> None:
     assert "one-of-many-ids" not in text
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/api/v1/nothing", "/page/page.js", "/openapi.json", "/theme.css"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/api/v1/nothing", "/page/base.js", "/openapi.json", "/theme.css"])
 def test_security_headers_are_on_every_response(client: httpx.Client, path: str) -> None:
     headers = client.get(path).headers
     assert "frame-ancestors 'self'" in headers["content-security-policy"]
@@ -292,8 +293,11 @@ def test_no_other_origin_may_read(client: httpx.Client, path: str, host: str) ->
 
 def test_a_form_of_another_site_cannot_post(client: httpx.Client) -> None:
     body = json.dumps({"rating": "up", "question": EXAMPLE})
-    response = client.post("/api/v1/feedback", content=body, headers={"content-type": "text/plain", "origin": "https://evil.example"})
-    _problem(response, 422)
+    for kind in ("text/plain", "application/json"):
+        _problem(client.post("/api/v1/feedback", content=body, headers={"content-type": kind, "origin": "https://evil.example"}), 403)
+    _problem(client.post("/api/v1/feedback", content=body, headers={"content-type": "text/plain"}), 422)
+    assert client.post("/api/v1/feedback", content=body, headers={
+        "content-type": "application/json", "origin": str(client.base_url).rstrip("/")}).status_code == 201
 
 
 @pytest.mark.parametrize("path", [

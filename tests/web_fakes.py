@@ -29,6 +29,7 @@ from rag.schema import (
     Trace,
 )
 from rag.text import bigrams, readable, sentences
+from rag.validity import Status
 
 EXAMPLE = "春节期间值班要求是什么？"
 _PART = re.compile(r"^[ 　]*([一二三四五六七八九十]+、)([^。\n]*)", re.M)
@@ -84,6 +85,9 @@ class WebPipeline:
 
     def examples(self) -> Sequence[str]:
         return (EXAMPLE, "值班室电话是多少？", "消防安全大检查什么时候做？")
+
+    def status(self, id: str) -> Status:
+        return Status("unknown", f"{self._documents[id].source} 没有写明有效期。")
 
     def published(self) -> str:
         return self.generation

@@ -48,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("index", _index, "让索引与文件、文件夹保持一致（默认 seeds/）")
     sub.add_argument("paths", nargs="*", metavar="路径", help="文件或文件夹")
-    sub.add_argument("--remove", action="append", default=[], metavar="ID或路径", help="从索引中清除一份文件（可重复）")
+    sub.add_argument("--remove", action="append", default=[], metavar="ID或路径",
+                     help="从索引中撤下一份文件（可重复）；它不再随文件夹编入，直到点名编入")
+    sub.add_argument("--watch", action="store_true", help="一直跟着文件夹的变动更新，按 Ctrl+C 停止")
 
     sub = command("ask", _ask, "提问，得到带引文的答案（没有依据时退出码为 3）")
     sub.add_argument("question", metavar="问题", help="一句话；写 - 则从标准输入逐行读")
@@ -65,10 +67,12 @@ def parser() -> argparse.ArgumentParser:
     sub = command("docs", _docs, "列出文件；给出 ID 则看一份文件的章节")
     sub.add_argument("id", nargs="?", metavar="ID")
     sub.add_argument("--text", action="store_true", help="打印引文位置所指的全文")
+    sub.add_argument("--purge", action="store_true", help="从索引、备份和记录中清除这份文件，并逐句查证没有残留（有残留时退出码为 1）")
 
     sub = command("serve", _serve, "启动网页和接口", json_too=False)
     sub.add_argument("--host", default="127.0.0.1", help="监听地址（默认 127.0.0.1，只供本机）")
     sub.add_argument("--port", type=int, default=7860, help="端口（默认 7860）")
+    sub.add_argument("--anyone", action="store_true", help="没有设置身份（portal.identity）也监听其他地址：谁都可以提问")
 
     sub = command("verify", _verify, "把保存的答案逐条与原文核对")
     sub.add_argument("answer", metavar="ANSWER.json")
@@ -77,6 +81,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("file", metavar="文件")
     sub = command("restore", _restore, "从备份恢复索引")
     sub.add_argument("file", metavar="文件")
+    sub = command("audit", _audit, "导出审计日志：谁、何时、问了什么、引用了哪些文件", json_too=False)
+    sub.add_argument("action", choices=["export"], metavar="export", help="导出为 CSV（可用电子表格打开）")
+    sub.add_argument("file", nargs="?", default="-", metavar="文件", help="写到哪里（默认标准输出）")
+    sub.add_argument("--since", metavar="日期", help="从哪天起（UTC，含当天），例如 2026-01-01")
+    sub.add_argument("--until", metavar="日期", help="到哪天止（UTC，含当天）")
     if "eval" in sys.argv[1:2]:  # its libraries are not loaded for the other commands
         from eval.cli import register
 
@@ -140,8 +149,47 @@ def _index(args: argparse.Namespace) -> int:
 
     settings = _settings(args)
     paths = [Path(p) for p in args.paths] or ([] if args.remove else [Path("seeds")])
+    if args.watch:
+        return _watch(args, settings, paths)
     with Bar() as bar:
         report = build_index(settings, paths, remove=args.remove, progress=bar.update)
+    return _reported(args, report)
+
+
+def _watch(args: argparse.Namespace, settings: Settings, paths: list[Path]) -> int:
+    import signal
+    import threading
+
+    from rag.pipeline import watch_index
+    from ui.progress import Bar
+
+    if args.remove:
+        raise UsageError("--watch 和 --remove 不能同时使用。", "请先运行 wenju index --remove，再运行 wenju index --watch。")
+    stopped = threading.Event()
+
+    def shown(progress) -> None:
+        if stopped.is_set():  # unwinds the refresh; the published generation stays what it was
+            raise KeyboardInterrupt
+        bar.update(progress)
+
+    before = {name: signal.signal(name, lambda *_: stopped.set()) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with Bar() as bar:
+            for outcome in watch_index(settings, paths, stopped, shown):
+                if isinstance(outcome, WenjuError):
+                    _json({"error": str(outcome)}) if args.json else _say(f"错误：{outcome}")
+                else:
+                    _reported(args, outcome)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+    _say("已停止。")
+    return DONE
+
+
+def _reported(args: argparse.Namespace, report) -> int:
     if report.warning:
         _say(f"注意：{report.warning}")
     if args.json:
@@ -153,7 +201,9 @@ def _index(args: argparse.Namespace) -> int:
         print(f"重复 {item.source}（与 {item.kept} 内容相同）")
     for item in report.failed:
         print(f"失败 {item.source}：{item.reason}")
-    print(f"现有文件 {report.documents} 份，段落 {report.passages} 个；本次计算向量 {report.embedded} 个，沿用 {report.reused} 个。")
+    for source in report.withdrawn:
+        print(f"不编入 {source}（已撤下；要恢复请点名：wenju index {source}）")
+    print(f"现有文件 {report.documents} 份，段落 {report.passages} 个；本次计算向量 {report.embedded} 个，沿用 {report.reused} 个，用时 {report.seconds:.1f} 秒。")
     return DONE
 
 
@@ -218,16 +268,21 @@ def _search(args: argparse.Namespace) -> int:
 
 def _docs(args: argparse.Namespace) -> int:
     from rag.index import Index
-    from ui.api.shapes import entry_json
+    from rag.validity import KINDS, clock, status_of
+    from ui.api.shapes import entry_json, validity_json
 
-    index = Index.open(_settings(args).index)
+    settings = _settings(args)
+    if args.purge:
+        return _purge(args, settings)
+    index = Index.open(settings.index)
+    statuses = {id: status_of(entry, clock(settings), index.collection) for id, entry in index.metas.items()}
     if args.id is None:
-        rows = [entry_json(e) for e in index.metas.values()]
+        rows = [entry_json(e, statuses[e.id]) for e in index.metas.values()]
         if args.json:
             _json({"documents": rows})
         else:
             for row in rows:
-                print(f"{row['id']}  {row['title'] or '（无标题）'}｜{row['issuer'] or ''}｜{row['document_number'] or ''}｜{row['issued_on'] or ''}｜{row['source']}")
+                print(f"{row['id']}  {row['title'] or '（无标题）'}｜{row['issuer'] or ''}｜{row['document_number'] or ''}｜{row['issued_on'] or ''}｜{KINDS[row['status']]}｜{row['source']}")
         return DONE
     if args.id not in index.metas:
         raise UsageError(f"没有编号为“{args.id}”的文件。", "用 wenju docs 查看所有编号。")
@@ -237,20 +292,55 @@ def _docs(args: argparse.Namespace) -> int:
         return DONE
     sections = [{"path": s.path, "start": s.start, "end": s.end} for s in document.sections]
     if args.json:
-        _json({"documents": [entry_json(index.metas[args.id])], "sections": sections})
+        entry, status = index.metas[args.id], statuses[args.id]
+        _json({"documents": [entry_json(entry, status)], "sections": sections,
+               "validity": validity_json(entry, status, index.collection)})
     else:
+        print(f"{KINDS[statuses[args.id].kind]}：{statuses[args.id].reason}")
         for s in document.sections:
             print("  " * (len(s.path) - 1) + s.path[-1] + f"  [{s.start}–{s.end}]")
     return DONE
 
 
+def _purge(args: argparse.Namespace, settings: Settings) -> int:
+    from rag.index import purge
+
+    if args.id is None:
+        raise UsageError("没有说要清除哪份文件。", "写法：wenju docs --purge ID")
+    done = purge(settings.home, settings.index, args.id)
+    if args.json:
+        _json(done)
+    else:
+        print(f"已清除 {'、'.join(done.sources)}（文件夹里的原文件没有动，再次索引时也不会编入）。")
+        for what, names in (("删去备份", done.backups_removed), ("清理记录", done.cleaned)):
+            if names:
+                print(f"{what}：{'、'.join(names)}")
+        print(f"逐句查证：{done.sentences} 句（{done.shared} 句别的文件也有，不算残留），查了 {done.files_searched} 个文件，"
+              f"残留 {len(done.found)} 处。")
+        for trace in done.found:
+            print(f"残留 {trace.file}：{trace.sentence[:60]}")
+    return FAILED if done.found else DONE
+
+
 def _serve(args: argparse.Namespace) -> int:
+    from ui.api.settings import Portal
+
+    portal = Portal.load()
+    local = args.host in ("127.0.0.1", "::1", "localhost")
+    if portal.identity == "none" and not local:
+        if not args.anyone:
+            raise UsageError(f"没有设置身份，不能在 {args.host} 上监听：网络上的任何人都可以提问。",
+                             "请设置 portal.identity；确实要对所有人开放，就加上 --anyone。")
+        _say(f"注意：没有设置身份，能连到 {args.host}:{args.port} 的任何人都可以提问。")
     pipeline = _pipeline(args)
+    hidden = len(pipeline.documents()) - len(pipeline.visible_to(()).documents())
+    if portal.identity == "none" and hidden:
+        _say(f"注意：有 {hidden} 份文件只给指定的人看，而没有设置身份（portal.identity），网页和接口里看不到它们。")
     from ui.server import serve
 
-    ready = partial(_say, f"文据已启动：http://{args.host}:{args.port}（按 Ctrl+C 停止）")
+    ready = partial(_say, f"文据已启动：http://{args.host}:{args.port}{portal.root_path}（按 Ctrl+C 停止）")
     try:
-        serve(pipeline, args.host, args.port, ready)
+        serve(pipeline, portal, args.host, args.port, ready)
     except OSError as error:
         raise WenjuError(f"不能在 {args.host}:{args.port} 上监听：{error.strerror}。", "换一个端口：wenju serve --port 7861") from error
     return DONE
@@ -297,6 +387,28 @@ def _restore(args: argparse.Namespace) -> int:
 
     generation = restore(Path(args.file), _settings(args).index)
     _json({"generation": generation}) if args.json else print("已恢复。")
+    return DONE
+
+
+def _audit(args: argparse.Namespace) -> int:
+    import datetime as dt
+
+    from ui.api.audit import entries, export
+
+    try:
+        since, until = (dt.date.fromisoformat(day) if day else None for day in (args.since, args.until))
+    except ValueError as error:
+        raise UsageError("日期写得不对。", "写成 2026-01-01 这样。") from error
+    rows = entries(_settings(args).home / "audit", since, until)
+    if args.file == "-":
+        export(rows, sys.stdout)
+        return DONE
+    try:
+        with Path(args.file).open("x", encoding="utf-8-sig", newline="") as file:  # spreadsheets know UTF-8 by its mark
+            count = export(rows, file)
+    except OSError as error:
+        raise WenjuError(f"不能写 {args.file}：{error.strerror}。", "换一个还不存在的文件名。") from error
+    print(f"已导出 {count} 条到 {args.file}")
     return DONE
 
 

@@ -1,5 +1,6 @@
-"""A progress bar on standard error: files done, passages embedded, rate and time left."""
+"""A progress bar on standard error: files done, passages, rate and time left."""
 
+import time
 from typing import TYPE_CHECKING, Self
 
 from tqdm import tqdm
@@ -7,15 +8,18 @@ from tqdm import tqdm
 if TYPE_CHECKING:
     from rag.index import Progress
 
-_STAGES = {"scan": "查看文件", "build": "计算向量", "publish": "写入索引"}
+_STAGES = {"scan": "查看文件", "build": "编入文件", "publish": "写入索引"}
+_FORMAT = "{desc} {n_fmt}/{total_fmt} 份 |{bar}| {elapsed}{postfix}"
+_SURE = 3.0
+"""Seconds of work before it is said how much is left."""
 
 
 class Bar:
     """Shows what `build_index` reports; silent when standard error is not a terminal."""
 
     def __init__(self) -> None:
-        self._bar: tqdm = tqdm(unit="份", disable=None, leave=False)
-        self._stage = ""
+        self._bar: tqdm = tqdm(unit="份", disable=None, leave=False, bar_format=_FORMAT)
+        self._stage, self._began = "", 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -25,9 +29,26 @@ class Bar:
 
     def update(self, progress: "Progress") -> None:
         """Takes one step of the work."""
-        if progress.stage != self._stage:
-            self._stage = progress.stage
+        if progress.stage != self._stage or progress.done < self._bar.n:
+            self._stage, self._began = progress.stage, time.monotonic()
             self._bar.reset(progress.total)
             self._bar.set_description(_STAGES[progress.stage])
-        self._bar.set_postfix_str(f"段落 {progress.embedded}" if progress.embedded else "", refresh=False)
+        self._bar.set_postfix_str(told(progress, time.monotonic() - self._began), refresh=False)
         self._bar.update(progress.done - self._bar.n)
+
+
+def told(progress: "Progress", seconds: float) -> str:
+    """Passages, rate and time left after so many seconds of a stage.
+
+    The rate is that of passages computed; the time left follows from the bytes of new and changed files read so far,
+    since how many passages the others hold is known only when they have been read.
+    """
+    if not progress.passages:
+        return ""
+    parts = [f"段落 {progress.passages}"]
+    if progress.embedded and seconds >= _SURE:
+        parts.append(f"{progress.embedded / seconds:.0f} 段/秒")
+    if 0 < progress.read_bytes < progress.to_read_bytes and seconds >= _SURE:
+        left = seconds * (progress.to_read_bytes - progress.read_bytes) / progress.read_bytes
+        parts.append(f"约剩 {tqdm.format_interval(int(left) + 1)}")
+    return "，".join(parts)

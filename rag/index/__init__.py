@@ -5,10 +5,12 @@ from rag.index.builder import passage_context
 from rag.index.check import check
 from rag.index.entries import DocumentEntry, Duplicate, Failure, FileEntry, Progress, Report
 from rag.index.generation import Index
+from rag.index.purge import Purged, purge, withdraw
 from rag.index.refresh import refresh
 from rag.index.view import View
+from rag.index.watch import Watcher
 
 __all__ = [
-    "DocumentEntry", "Duplicate", "Failure", "FileEntry", "Index", "Progress", "Report", "View",
-    "backup", "check", "passage_context", "refresh", "restore",
+    "DocumentEntry", "Duplicate", "Failure", "FileEntry", "Index", "Progress", "Purged", "Report", "View", "Watcher",
+    "backup", "check", "passage_context", "purge", "refresh", "restore", "withdraw",
 ]

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from rag import text
 from rag.files import DISK, Disk, NewFile, digest_of, sync_tree
 from rag.index import entries
-from rag.index.entries import DocumentEntry, FileEntry, Listed, Manifest
+from rag.index.entries import DocumentEntry, FileEntry, Listed, Manifest, Withdrawn
 from rag.index.generation import DOCUMENT_LEXICAL, LEXICAL, Index
 from rag.lexical import LexicalWriter
 from rag.protocols import Embedder
@@ -42,8 +42,13 @@ class _Waiting:
 
 
 def passage_context(document: Document, passage: Passage) -> str:
-    """What the embedder reads before a passage: the document's name and the headings above the passage."""
-    return " ".join((document.name, *passage.section_path))
+    """What the embedder reads before a passage: the document's name and the headings above the passage.
+
+    Never the file's name: a file that is renamed keeps its embeddings.
+    """
+    meta = document.meta
+    named = meta.title or meta.issuers or meta.document_number
+    return " ".join((*([document.name] if named else []), *passage.section_path))
 
 
 def terms_of(*parts: str | None) -> Terms:
@@ -72,7 +77,8 @@ class Builder:
         self._base = base if base and base.dimension == embedder.dimension else None
         self._known = {key.tobytes(): row for row, key in enumerate(self._base.keys)} if self._base else {}
         self._entries: list[DocumentEntry] = []
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_Waiting | range] = []
+        self._pending = 0
         self._new: dict[bytes, _Waiting] = {}
         self._listed: dict[str, Listed] = {}
         self._ends: dict[str, list[int]] = {"texts": [0], "passages": [0], "tokens": [0]}
@@ -84,23 +90,46 @@ class Builder:
 
     def add(self, item: Prepared) -> None:
         """The next document with its passages."""
-        document, first = item.document, len(self._ends["passages"]) - 1
-        rows = range(first, first + len(item.passages))
+        document = item.document
+        rows = range(self.passages, self.passages + len(item.passages))
         self._entries.append(DocumentEntry(
             document.id, document.source, document.also_at, document.sha256, document.meta, len(document.text), rows,
         ))
-        self._line("texts", entries.document_to_json(document))
+        self._line("texts", entries.dump(entries.document_to_json(document)) + b"\n")
         meta = document.meta
         self._document_lexical.add(
             item.document_terms or terms_of(meta.title, meta.issuer, meta.document_number, document.text)
         )
         for number, passage in enumerate(item.passages):
-            self._line("passages", entries.passage_to_json(passage))
+            self._line("passages", entries.dump(entries.passage_to_json(passage)) + b"\n")
             self._lexical.add(item.terms[number] if item.terms else terms_of(*passage.section_path, passage.text))
             context = passage_context(document, passage)
             self._wait(_Waiting(self._key(passage.text, context), passage.text, context))
 
-    def finish(self, roots: Sequence[str], files: Sequence[FileEntry]) -> str:
+    @property
+    def keeps(self) -> bool:
+        """Whether what `base` holds was computed by the same model, so that documents can be kept."""
+        return self._base is not None and self._base.embedder_digest == self._embedder.digest
+
+    def keep(self, entry: DocumentEntry) -> None:
+        """The next document, taken from `base` as it stands there, known by what `entry` says now."""
+        base, rows = self._base, entry.rows
+        assert base is not None and self.keeps
+        self._entries.append(replace(entry, rows=range(self.passages, self.passages + len(rows))))
+        for line in base.stored_text(entry.id):
+            self._line("texts", line)
+        self._document_lexical.add(base.document_lexical.terms(base.number_of(entry.id)))
+        for row, line in zip(rows, base.stored_passages(rows), strict=True):
+            self._line("passages", line)
+            self._lexical.add(base.lexical.terms(row))
+        self._wait(rows)
+
+    @property
+    def passages(self) -> int:
+        """How many passages have been added."""
+        return len(self._ends["passages"]) - 1
+
+    def finish(self, roots: Sequence[str], files: Sequence[FileEntry], withdrawn: Sequence[Withdrawn]) -> str:
         """Writes and syncs the rest; the digest of the manifest, which is the generation's id."""
         self._embed()
         for name, file in self._files.items():
@@ -110,7 +139,8 @@ class Builder:
         self._plain("documents.json", entries.dump([
             {**to_json(entry), "rows": [entry.rows.start, entry.rows.stop]} for entry in self._entries
         ]))
-        self._plain("files.json", entries.dump({"roots": list(roots), "files": to_json(list(files))}))
+        self._plain("files.json", entries.dump(
+            {"roots": list(roots), "files": to_json(list(files)), "withdrawn": to_json(list(withdrawn))}))
         for name, ends in self._ends.items():
             self._plain(f"{name}.offsets", np.array(ends, "<i8").tobytes())
         with NewFile(self._folder / "vectors.faiss", self._disk) as file:
@@ -137,8 +167,7 @@ class Builder:
 
     # ------------------------------------------------------------ files
 
-    def _line(self, name: str, value: object) -> None:
-        line = entries.dump(value) + b"\n"
+    def _line(self, name: str, line: bytes) -> None:
         self._files[f"{name}.jsonl"].write(line)
         self._ends[name].append(self._ends[name][-1] + len(line))
 
@@ -160,11 +189,12 @@ class Builder:
         parts = (self._embedder.digest, context, passage)
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
 
-    def _wait(self, waiting: _Waiting) -> None:
+    def _wait(self, waiting: "_Waiting | range") -> None:
         self._waiting.append(waiting)
-        if waiting.key not in self._known:
+        self._pending += len(waiting) if isinstance(waiting, range) else 1
+        if isinstance(waiting, _Waiting) and waiting.key not in self._known:
             self._new[waiting.key] = waiting
-        if len(self._new) >= _NEW or len(self._waiting) >= _ROWS:
+        if len(self._new) >= _NEW or self._pending >= _ROWS:
             self._embed()
 
     def _embed(self) -> None:
@@ -176,15 +206,32 @@ class Builder:
                 done[key] = encoded.vector, quantised(encoded.tokens), encoded.spans
             self.embedded += len(new)
             self._told(self.embedded)
-        self.reused += len(self._waiting) - len(new)
+        self.reused += self._pending - len(new)
         for waiting in self._waiting:
+            if isinstance(waiting, range):
+                self._copy(waiting)
+                continue
             vector, tokens, spans = done.get(waiting.key) or self._earlier(waiting.key)
             self._vectors.add(vector.reshape(1, -1))
             self._files["keys.sha256"].write(waiting.key)
             self._files["tokens.int8"].write(tokens.tobytes())
             self._files["spans.int32"].write(np.ascontiguousarray(spans, "<i4").tobytes())
             self._ends["tokens"].append(self._ends["tokens"][-1] + len(tokens))
-        self._waiting, self._new = [], {}
+        self._waiting, self._new, self._pending = [], {}, 0
+
+    def _copy(self, rows: range) -> None:
+        """Vectors, keys, tokens and spans of these rows of `base`."""
+        base = self._base
+        assert base is not None
+        if not rows:
+            return
+        tokens, spans, counts = base.stored_embeddings(rows)
+        self._vectors.add(base.vectors.vectors(rows.start, rows.stop))
+        self._files["keys.sha256"].write(base.keys[rows.start : rows.stop].tobytes())
+        self._files["tokens.int8"].write(tokens)
+        self._files["spans.int32"].write(spans)
+        last = self._ends["tokens"][-1]
+        self._ends["tokens"].extend((last + np.cumsum(counts)).tolist())
 
     def _earlier(self, key: bytes) -> _Stored:
         assert self._base is not None

@@ -63,7 +63,8 @@ def _documents(index: Index) -> Iterator[str]:
     for entry in index.metas.values():
         document = index.document(entry.id)
         length = len(document.text)
-        spans = [*document.sections, *document.body, *document.meta.proof.values()]
+        said = (relation.span for relation in document.meta.relations)
+        spans = [*document.sections, *document.body, *document.meta.proof.values(), *said]
         if length != entry.length or any(not 0 <= span.start <= span.end <= length for span in spans):
             yield f"文件 {entry.source} 的长度或章节位置不对。"
         if any(not -1 <= s.parent < number for number, s in enumerate(document.sections)):

@@ -4,12 +4,13 @@ All of it is stored as JSON; the `from_json` functions raise KeyError, TypeError
 anything that is not of the expected shape, which the caller turns into IndexDamaged.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rag.schema import Document, Metadata, Passage, Section, Span, to_json
+from rag.schema import Document, Metadata, Passage, Relation, Section, Span, to_json
 
 SCHEMA = 1
 """Version of the layout on disk."""
@@ -35,7 +36,8 @@ class DocumentEntry:
 class FileEntry:
     """A file that was seen. `path`: see `scan.Anchor`; `source`: what people call it; `error`: why it has no documents.
 
-    recipe: of the refresh that read it.
+    recipe: of the refresh that read it. sidecar: digest of the corrections beside it, "" for none; corrected: of those that
+    its documents bear, which a copy of the file may have brought.
     """
 
     path: str
@@ -45,6 +47,24 @@ class FileEntry:
     recipe: str = ""
     documents: tuple[str, ...] = ()
     error: str | None = None
+    sidecar: str = ""
+    corrected: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A file that was taken out on purpose. It, and every copy of it, stays out until it is named itself.
+
+    Digests of the path and of the bytes' digest: enough to know the file again, and no trace of what it was.
+    """
+
+    path: str
+    content: str
+
+    @classmethod
+    def of(cls, path: str, sha256: str) -> "Withdrawn":
+        """The mark of a file: its stored path and its SHA-256."""
+        return cls(*(hashlib.sha256(f"withdrawn\0{part}".encode()).hexdigest() for part in (path, sha256)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +90,20 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a refresh is. `done` of `total` files; `embedded`: passages embedded so far; `source`: the file at hand."""
+    """How far a refresh is. `done` of `total` files; `source`: the file at hand.
+
+    passages: written so far, of which `embedded` had to be computed. read_bytes of to_read_bytes: the files that are new or
+    changed, which is where the time goes.
+    """
 
     stage: Literal["scan", "build", "publish"]
     done: int
     total: int
     source: str = ""
     embedded: int = 0
+    passages: int = 0
+    read_bytes: int = 0
+    to_read_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +134,15 @@ class Report:
     removed: tuple[str, ...]
     duplicate: tuple[Duplicate, ...]
     failed: tuple[Failure, ...]
+    withdrawn: tuple[str, ...]
+    """Files that are there but were taken out before, and stay out."""
     documents: int
     passages: int
     embedded: int
     reused: int
     generation: str
+    seconds: float
+    """How long it took."""
     warning: str | None = None
     """In Chinese, when the last generation was damaged and an earlier one had to be built upon."""
 
@@ -136,6 +167,7 @@ def metadata_from_json(value: Mapping[str, Any]) -> Metadata:
     """The reverse of `schema.to_json`."""
     lists = {name: tuple(value[name]) for name in ("issuers", "addressees", "years", "festivals", "places")}
     lists["groups"] = tuple(value.get("groups", ()))  # older generations know of none
+    lists["relations"] = tuple(Relation(**{**r, "span": Span(**r["span"])}) for r in value.get("relations", ()))
     proof = {name: Span(span["start"], span["end"]) for name, span in value["proof"].items()}
     return Metadata(**{**value, **lists, "proof": proof})
 

@@ -4,7 +4,7 @@ A generation is a folder of immutable files:
 
     manifest.json                      every other file's size and SHA-256, counts, embedder (entries.Manifest)
     documents.json                     the light part of every document, in order of source (entries.DocumentEntry)
-    files.json                         roots and files that were seen (entries.FileEntry)
+    files.json                         roots, files that were seen (entries.FileEntry), files that stay out (Withdrawn)
     texts.jsonl, texts.offsets         the heavy part of document n in line n
     passages.jsonl, passages.offsets   passage n in line n; n is the row of vectors, tokens and lexical index
     vectors.faiss                      one unit vector a passage
@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -32,12 +32,13 @@ import numpy as np
 from rag.errors import IndexDamaged
 from rag.files import contents, digest_of, inside
 from rag.index import entries
-from rag.index.entries import DocumentEntry, FileEntry, Manifest
+from rag.index.entries import DocumentEntry, FileEntry, Manifest, Withdrawn
 from rag.index.publish import current_candidates, read_pointers
 from rag.index.scan import Anchor
 from rag.lexical import LexicalIndex
 from rag.schema import Document, Passage
 from rag.stores.faiss import FaissStore
+from rag.validity import Collection
 
 PLAIN = (
     "documents.json", "files.json", "texts.jsonl", "texts.offsets", "passages.jsonl", "passages.offsets",
@@ -76,8 +77,9 @@ class Index:
         seen = entries.parse(_mapped(folder / "files.json"))
         self.roots: tuple[str, ...] = tuple(seen["roots"])
         self.files: tuple[FileEntry, ...] = tuple(entries.file_from_json(f) for f in seen["files"])
-        texts = _Lines(folder, "texts", manifest.documents)
-        passages = _Lines(folder, "passages", manifest.passages)
+        self.withdrawn: tuple[Withdrawn, ...] = tuple(Withdrawn(**w) for w in seen.get("withdrawn", ()))
+        self._texts = texts = _Lines(folder, "texts", manifest.documents)
+        self._passages = passages = _Lines(folder, "passages", manifest.passages)
         data = (folder / "vectors.faiss").read_bytes()
         self.vectors = FaissStore.parse(data, manifest.dimension, manifest.passages)
         self.lexical = LexicalIndex(folder / LEXICAL)
@@ -155,6 +157,11 @@ class Index:
         """The passage of a row. Raises IndexError."""
         return self._passage(int(row))
 
+    @cached_property
+    def collection(self) -> Collection:
+        """Which document speaks of which: for `rag.validity.status_of`."""
+        return Collection(self.metas.values())
+
     def number_of(self, id: str) -> int:
         """The row of a document in `document_lexical`. Raises KeyError."""
         return self._numbers[id]
@@ -174,10 +181,32 @@ class Index:
         norms = np.linalg.norm(tokens, axis=1, keepdims=True)
         return tokens / np.maximum(norms, 1e-12), np.array(self._spans[start:end], np.int32)
 
+    # ------------------------------------------------------------ as stored, for copying into another generation
+
     def stored_tokens(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """The same as stored, int8 and int32: for copying into another generation."""
+        """Tokens int8 [n, dimension] and spans int32 [n, 2] of a passage."""
         start, end = self._starts[row], self._starts[row + 1]
         return self._tokens[start:end], self._spans[start:end]
+
+    def stored_text(self, id: str) -> list[bytes]:
+        """The line of a document in texts.jsonl."""
+        number = self._numbers[id]
+        return self._texts.lines(number, number + 1)
+
+    def stored_passages(self, rows: range) -> list[bytes]:
+        """The lines of passages in passages.jsonl."""
+        return self._passages.lines(rows.start, rows.stop)
+
+    def stored_embeddings(self, rows: range) -> tuple[bytes, bytes, np.ndarray]:
+        """The bytes of the tokens and spans of passages, and the number of tokens of each, int64 [rows].
+
+        Read from the files, not through the maps: what is copied once need not fill the memory.
+        """
+        starts = self._starts[rows.start : rows.stop + 1]
+        first, count, width = int(starts[0]), int(starts[-1] - starts[0]), self.dimension
+        tokens = np.fromfile(self.folder / "tokens.int8", np.int8, count * width, offset=first * width)
+        spans = np.fromfile(self.folder / "spans.int32", "<i4", count * 2, offset=first * 8)
+        return tokens.tobytes(), spans.tobytes(), np.diff(starts)
 
 
 # ---------------------------------------------------------------- digest first
@@ -278,6 +307,11 @@ class _Lines:
     def __init__(self, folder: Path, name: str, count: int) -> None:
         self._data = _mapped(folder / f"{name}.jsonl")
         self._offsets = _offsets(folder / f"{name}.offsets", count, len(self._data))
+
+    def lines(self, start: int, stop: int) -> list[bytes]:
+        """As they stand in the file, line ends included."""
+        ends = self._offsets[start : stop + 1].tolist()
+        return [bytes(self._data[a:b]) for a, b in pairwise(ends)]
 
     def __getitem__(self, number: int) -> object:
         return entries.parse(self._data[self._offsets[number] : self._offsets[number + 1]])

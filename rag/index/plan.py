@@ -1,12 +1,14 @@
 """What a refresh is going to do, decided from what is on disk and what the last generation holds."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rag.errors import UsageError
-from rag.index.entries import DocumentEntry, Duplicate, Failure, FileEntry, Progress
+from rag.files import digest_of
+from rag.index.entries import DocumentEntry, Duplicate, Failure, FileEntry, Progress, Withdrawn
 from rag.index.generation import Index
 from rag.index.scan import Anchor, Found, Seen, below, find, label, outermost
 
@@ -15,18 +17,19 @@ Tell = Callable[[Progress], None]
 
 @dataclass(slots=True)
 class Member:
-    """A file of the next generation. `scanned`: it lies below a path that was named now."""
+    """A file of the next generation. `scanned`: it lies below a path that was named now; `sidecar`: what lies beside it."""
 
     entry: FileEntry
     scanned: bool
+    sidecar: bytes = b""
 
 
 @dataclass(slots=True)
 class Group:
     """Files with the same bytes, which are kept once, under the first one's label.
 
-    `known`: their documents in the last generation, which are taken over unless `stale` (the recipe has changed).
-    `failed_before`: these very bytes could not be read last time.
+    `known`: their documents in the last generation, which are taken over unless `stale` (the recipe or the corrections
+    have changed). `failed_before`: these very bytes could not be read last time.
     """
 
     members: list[Member]
@@ -35,9 +38,20 @@ class Group:
     failed_before: bool = False
 
     @property
+    def corrections(self) -> dict[str, Member]:
+        """Digests of the corrections that lie beside the files, each with the first file that has it: at most one, if
+        whoever wrote them is of one mind."""
+        return {m.entry.sidecar: m for m in reversed(self.members) if m.entry.sidecar}
+
+    @property
     def source(self) -> str:
         """The label under which the bytes are kept."""
         return self.members[0].entry.source
+
+    @property
+    def size(self) -> int:
+        """Bytes of one of the files."""
+        return self.members[0].entry.size
 
     @property
     def also_at(self) -> tuple[str, ...]:
@@ -50,10 +64,11 @@ class Group:
         return self.stale or not self.known
 
     def settle(self, documents: Sequence[str] = (), error: str | None = None, recipe: str | None = None) -> None:
-        """Notes what has become of the files."""
+        """Notes what has become of the files; a recipe means that they were read now, with their corrections."""
         for member in self.members:
             used = member.entry.recipe if recipe is None else recipe
-            member.entry = replace(member.entry, documents=tuple(documents), error=error, recipe=used)
+            corrected = member.entry.corrected if recipe is None else next(iter(self.corrections), "")
+            member.entry = replace(member.entry, documents=tuple(documents), error=error, recipe=used, corrected=corrected)
 
 
 @dataclass(slots=True)
@@ -64,6 +79,9 @@ class Plan:
     groups: list[Group] = field(default_factory=list)
     failed: list[Member] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    withdrawn: tuple[Withdrawn, ...] = ()
+    kept_out: list[str] = field(default_factory=list)
+    """Labels of files that were found and stay out, being withdrawn."""
 
     @property
     def members(self) -> list[Member]:
@@ -76,6 +94,31 @@ class Plan:
         return tuple(m.entry for m in self.members)
 
 
+class Out:
+    """What is withdrawn: by path, and by bytes under whatever name. `met`: what was found and left out."""
+
+    def __init__(self, marks: Iterable[Withdrawn]) -> None:
+        withdrawn = list(marks)
+        self._paths = {w.path for w in withdrawn}
+        self._contents = {w.content for w in withdrawn}
+        self.met: list[Found] = []
+
+    def holds(self, path: str, sha256: str) -> bool:
+        """Whether a file stays out."""
+        return bool(self._paths) and self.matches(Withdrawn.of(path, sha256))
+
+    def matches(self, mark: Withdrawn) -> bool:
+        """Whether a mark is, by path or by bytes, one of those withdrawn."""
+        return mark.path in self._paths or mark.content in self._contents
+
+    def meets(self, file: Found) -> bool:
+        """Whether a found file stays out; remembers it."""
+        if self.holds(file.key, file.sha256):
+            self.met.append(file)
+            return True
+        return False
+
+
 class Planner:
     """Compares the named paths with the last generation (`base`)."""
 
@@ -83,18 +126,21 @@ class Planner:
         self._base, self._anchor, self._seen, self._recipe, self._tell = base, anchor, seen, recipe, tell
         self._before: Mapping[str, FileEntry] = {f.path: f for f in base.files} if base else {}
         self._roots = base.roots if base else ()
+        self._out = base.withdrawn if base else ()
 
     def plan(self, named: Mapping[str, Path], remove: Sequence[str], skip: Path) -> Plan:
         """named: stored form of each path that was given, and the path. skip: the index's own folder.
 
         Raises UsageError for a path or a document that nobody knows.
         """
-        withdrawn = self._withdrawn(remove)
-        found = self._scanned(find(named, self._known, self._anchor, skip), named, withdrawn)
-        kept = [f for f in self._before.values() if not _within(f.path, named) and f.sha256 not in withdrawn]
+        files = find(named, self._known, self._anchor, skip)
+        withdrawn = self._withdrawn(remove, [f for f in files if f.key in named])
+        out = Out(withdrawn)
+        found = self._scanned(files, named, out)
+        kept = [f for f in self._before.values() if not _within(f.path, named) and not out.holds(f.path, f.sha256)]
         present = {f.key for f in found} | {f.path for f in kept}
         there = [key for key in (*self._roots, *named) if not _within(key, named) or self._anchor.path(key).exists()]
-        plan = Plan(outermost(there))
+        plan = Plan(outermost(there), withdrawn=withdrawn, kept_out=self._labels(out.met, named))
         plan.removed = sorted(f.source for f in self._before.values() if f.path not in present)
         groups: dict[str, list[Member]] = defaultdict(list)
         for member in [*self._labelled(found, kept, named), *(Member(f, scanned=False) for f in kept)]:
@@ -118,31 +164,36 @@ class Planner:
             elif before is None or before.error is not None:
                 lists["new"].append(entry.source)
             else:
-                lists["unchanged" if before.sha256 == entry.sha256 else "changed"].append(entry.source)
-        return {"removed": tuple(plan.removed), **{name: tuple(values) for name, values in lists.items()}}
+                same = (before.sha256, before.corrected) == (entry.sha256, entry.corrected)
+                lists["unchanged" if same else "changed"].append(entry.source)
+        return {"removed": tuple(plan.removed), "withdrawn": tuple(plan.kept_out), **{name: tuple(values) for name, values in lists.items()}}
 
     # ------------------------------------------------------------ parts of the plan
 
     def _known(self, key: str) -> bool:
         return any(below(known, key) for known in (*self._before, *self._roots))
 
-    def _withdrawn(self, remove: Sequence[str]) -> set[str]:
-        """Digests of the files whose documents are asked for by id or source."""
-        withdrawn: set[str] = set()
+    def _withdrawn(self, remove: Sequence[str], explicit: Sequence[Found]) -> tuple[Withdrawn, ...]:
+        """The files that stay out: those of before, without those that are named themselves now, and those to remove.
+
+        remove: ids or sources of documents; every file of the same bytes goes with them.
+        """
+        back = Out(Withdrawn.of(f.key, digest_of(f.path)) for f in explicit if self._out and f.error is None)
+        out = {w for w in self._out if not back.matches(w)}
         for wanted in remove:
-            files = [f.sha256 for f in self._before.values() if f.sha256 and (wanted == f.source or wanted in f.documents)]
+            files = {f.sha256 for f in self._before.values() if f.sha256 and (wanted == f.source or wanted in f.documents)}
             if not files:
                 raise UsageError(f"索引中没有 {wanted}。", "请用 wenju docs 查看有哪些文件。")
-            withdrawn.update(files)
-        return withdrawn
+            out |= {Withdrawn.of(f.path, f.sha256) for f in self._before.values() if f.sha256 in files}
+        return tuple(sorted(out, key=lambda w: w.path))
 
-    def _scanned(self, found: list[Found], named: Iterable[str], withdrawn: set[str]) -> list[Found]:
+    def _scanned(self, found: list[Found], named: Iterable[str], withdrawn: Out) -> list[Found]:
         """The found files with their digests. What was indexed below a folder that cannot be read now has failed too."""
         unreadable = {f.key: f for f in found if f.error}
         keys = {f.key for f in found}
         for key, entry in self._before.items():
             closed = next((f for k, f in unreadable.items() if key != k and below(key, k)), None)
-            if closed and key not in keys and _within(key, named) and entry.sha256 not in withdrawn:
+            if closed and key not in keys and _within(key, named) and not withdrawn.holds(key, entry.sha256):
                 found.append(Found(self._anchor.path(key), key, error=closed.error))
         out: list[Found] = []
         for number, file in enumerate(found):
@@ -152,9 +203,14 @@ class Planner:
                     file = replace(file, sha256=self._seen.digest(file))
                 except OSError as error:
                     file = replace(file, error=f"文件读不出来：{error.strerror}")
-            if file.sha256 not in withdrawn:
+            if not withdrawn.meets(file):
                 out.append(file)
         return out
+
+    def _labels(self, found: list[Found], named: Mapping[str, Path]) -> list[str]:
+        """What people call files that are not indexed."""
+        roots = [self._anchor.path(key) for key in outermost((*self._roots, *named))]
+        return sorted(label(self._anchor.path(file.key), roots, set()) for file in found)
 
     def _labelled(self, found: list[Found], kept: list[FileEntry], named: Mapping[str, Path]) -> list[Member]:
         """The found files as entries. A file keeps the label it has; one not seen before gets a label of its own."""
@@ -166,8 +222,10 @@ class Planner:
             source = before.source if before else label(self._anchor.path(file.key), roots, taken)
             taken.add(source)
             recipe = before.recipe if before and before.sha256 == file.sha256 else self._recipe
-            entry = FileEntry(file.key, source, file.size, file.sha256, recipe, error=file.error)
-            members.append(Member(entry, scanned=True))
+            sidecar = hashlib.sha256(file.sidecar).hexdigest() if file.sidecar else ""
+            corrected = before.corrected if before and before.sha256 == file.sha256 else ""
+            entry = FileEntry(file.key, source, file.size, file.sha256, recipe, error=file.error, sidecar=sidecar, corrected=corrected)
+            members.append(Member(entry, scanned=True, sidecar=file.sidecar))
         return members
 
     def _group(self, members: list[Member]) -> Group:
@@ -179,10 +237,14 @@ class Planner:
         bears = known[0].source if known else None
         members.sort(key=lambda m: (m.entry.source != bears, m.entry.source))
         read = any(m.scanned for m in members)
-        stale = read and any(f.recipe != self._recipe for f in earlier)
+        applied = {f.corrected for f in earlier if f.documents} or {""}
+        wanted = {m.entry.sidecar for m in members if m.entry.sidecar} or {""}
+        stale = read and (applied != wanted or any(f.recipe != self._recipe for f in earlier))
         group = Group(members, known, stale, any(f.error is not None for f in earlier))
         if known and not stale:
             group.settle(ids)
+            for member in members:
+                member.entry = replace(member.entry, corrected=earlier[0].corrected)
         return group
 
 

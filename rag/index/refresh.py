@@ -1,8 +1,9 @@
 """Brings an index up to date with files and folders: what is new is read, cut and embedded; the rest is taken over."""
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag.errors import DocumentError, IndexMissing, IndexUnwritable
@@ -13,23 +14,28 @@ from rag.index.generation import Index
 from rag.index.plan import Group, Plan, Planner, Tell
 from rag.index.publish import Pointer, collect_garbage, lock_path, point, publish, staging, tidy
 from rag.index.scan import Anchor, Seen, absolute
+from rag.loading.overrides import SUFFIX
 from rag.protocols import Embedder
 from rag.schema import Document, Passage
 from rag.text import compact
 
 Load = Callable[[Path, str], list[Document]]
 Cut = Callable[[Document], list[Passage]]
+Complete = Callable[[Sequence[Document], bytes, str], Sequence[Document]]
 
 
 def refresh(
     folder: Path, roots: Sequence[Path], load: Load, cut: Cut, embedder: Embedder, progress: Tell | None = None,
     remove: Sequence[str] = (), recipe: str = "", disk: Disk = DISK,
+    complete: Complete = lambda documents, sidecar, name: documents,
 ) -> Report:
     """Indexes what is new or changed below `roots`, drops what is gone, and publishes a generation if anything differs.
 
     load: a file and its label to its documents; DocumentError puts the file on the list of failures.
     remove: ids or sources of documents to withdraw, with every file of the same bytes; no generation that holds them
-    is left. Such a file comes back if it still exists when its path is named again.
+    is left. Such a file stays out, under whatever name, until it is itself (not its folder) among `roots`.
+    complete: called with the documents of one file after they have been cut, the corrections that lie beside it (b"": none)
+    and their name; gives the documents as they are to be known. Raises DocumentError.
     recipe: whatever else decides what `load` and `cut` give; when it changes, every file below `roots` is read again.
     Paths indexed earlier and not named now stay as they are.
     Raises UsageError, IndexBusy, IndexDamaged, IndexUnwritable; the current generation is then what it was.
@@ -37,15 +43,26 @@ def refresh(
     with typed_errors("更新索引"):
         make_folders(folder, disk)
         with locked(lock_path(folder)):
-            return _Refresh(folder, load, cut, embedder, progress or (lambda _: None), recipe, disk).run(roots, remove)
+            steps = _Steps(load, cut, complete, recipe)
+            return _Refresh(folder, steps, embedder, progress or (lambda _: None), disk).run(roots, remove)
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """How a file becomes documents and passages."""
+
+    load: Load
+    cut: Cut
+    complete: Complete
+    recipe: str
 
 
 class _Refresh:
     """One refresh, under the writer's lock."""
 
-    def __init__(self, folder: Path, load: Load, cut: Cut, embedder: Embedder, tell: Tell, recipe: str, disk: Disk) -> None:
-        self._folder, self._load, self._cut, self._embedder = folder, load, cut, embedder
-        self._tell, self._recipe, self._disk = tell, recipe, disk
+    def __init__(self, folder: Path, steps: _Steps, embedder: Embedder, tell: Tell, disk: Disk) -> None:
+        self._folder, self._steps, self._embedder = folder, steps, embedder
+        self._tell, self._recipe, self._disk = tell, steps.recipe, disk
         self._ready: dict[str, list[Prepared]] = {}
         self._seen = Seen(folder / "seen", disk)
         try:
@@ -55,7 +72,7 @@ class _Refresh:
 
     def run(self, roots: Sequence[Path], remove: Sequence[str]) -> Report:
         """See `refresh`."""
-        base, anchor = self._base, Anchor(absolute(self._folder).parent.parent)
+        began, base, anchor = time.monotonic(), self._base, Anchor(absolute(self._folder).parent.parent)
         tidy(self._folder, base.folder.name if base else None, self._disk)
         planner = Planner(base, anchor, self._seen, self._recipe, self._tell)
         named = {anchor.key(absolute(r)): absolute(r) for r in roots}
@@ -71,7 +88,7 @@ class _Refresh:
         self._seen.save(m.entry.path for m in plan.members)
         return Report(
             **planner.report(plan), documents=len(now.metas), passages=len(now), embedded=embedded, reused=reused,
-            generation=now.generation, warning=base.fallback if base else None,
+            generation=now.generation, seconds=round(time.monotonic() - began, 3), warning=base.fallback if base else None,
         )
 
     # ------------------------------------------------------------ reading
@@ -87,12 +104,16 @@ class _Refresh:
         entry = next(m.entry for m in group.members if m.scanned)
         path = anchor.path(entry.path)
         try:
-            documents = self._load(path, group.source)
+            sidecar, name = _corrections(group)
+            documents = self._steps.load(path, group.source)
             if digest_of(path.resolve()) != entry.sha256:
                 raise DocumentError("文件在读取时有变动。", "请等它写完后再试。")
-            prepared = [self._prepared(document, group) for document in documents]
-            if not prepared:
+            if not documents:
                 raise DocumentError("文件里没有可用的内容。")
+            passages = [self._passages(document) for document in documents]
+            known = self._steps.complete(documents, sidecar, name)
+            prepared = [Prepared(replace(document, source=group.source, also_at=group.also_at), own)
+                        for document, own in zip(known, passages, strict=True)]
         except DocumentError as error:
             group.settle(error=str(error), recipe=self._recipe)
             return []
@@ -102,15 +123,15 @@ class _Refresh:
         group.settle([item.document.id for item in prepared], recipe=self._recipe)
         return prepared
 
-    def _prepared(self, document: Document, group: Group) -> Prepared:
-        passages = self._cut(document)
+    def _passages(self, document: Document) -> list[Passage]:
+        passages = self._steps.cut(document)
         for passage in passages:  # an index whose quotes do not hold must never come to be
             if compact(document.text[passage.start : passage.end]) != compact(passage.text):
                 raise DocumentError("切分出的段落与原文不符。", "请把这个文件反馈给开发者。")
-        return Prepared(replace(document, source=group.source, also_at=group.also_at), passages)
+        return passages
 
     def _taken_over(self, group: Group) -> list[Prepared]:
-        """The documents of a file that has not changed, with all that was computed from them."""
+        """The documents of a file that has not changed, to be embedded by another model."""
         base, out = self._base, []
         assert base is not None
         for entry in group.known:
@@ -126,7 +147,7 @@ class _Refresh:
         unread = any(g.to_read and g.source not in self._ready for g in plan.groups)
         model = (self._embedder.name, self._embedder.digest, self._embedder.dimension)
         same_model = model == (base.embedder_name, base.embedder_digest, base.dimension)
-        return unread or not same_model or (plan.roots, plan.entries) != (base.roots, base.files)
+        return unread or not same_model or (plan.roots, plan.entries, plan.withdrawn) != (base.roots, base.files, base.withdrawn)
 
     def _build(self, plan: Plan, anchor: Anchor, purge: bool) -> tuple[Index, int, int]:
         """The new generation, published; how many passages were embedded and how many taken over."""
@@ -159,10 +180,11 @@ class _Refresh:
 
     def _written(self, plan: Plan, anchor: Anchor, built: Path) -> tuple[str, int, int]:
         """All files of the generation; its digest, and how many passages were embedded and taken over."""
-        done, total, source = 0, len(plan.groups), ""
+        done, total, source, read = 0, len(plan.groups), "", 0
+        to_read = sum(g.size for g in plan.groups if g.to_read)
 
         def told(embedded: int) -> None:
-            self._tell(Progress("build", done, total, source, embedded))
+            self._tell(Progress("build", done, total, source, embedded, builder.passages, read, to_read))
 
         builder = Builder(built, self._embedder, self._base, self._disk, told)
         try:
@@ -170,16 +192,21 @@ class _Refresh:
             for number, group in enumerate(plan.groups):
                 done, source = number, group.source
                 told(builder.embedded)
-                items = self._documents(group, anchor)
-                own = {item.document.id for item in items}
-                if own & ids or len(own) < len(items):
+                size = group.size if group.to_read else 0
+                kept = group.known if builder.keeps and not group.to_read else ()
+                items = [] if kept else self._documents(group, anchor)
+                own = [entry.id for entry in kept] + [item.document.id for item in items]
+                if ids.intersection(own) or len(set(own)) < len(own):
                     group.settle(error="文件编号与另一个文件相同。", recipe=self._recipe)
                     continue
-                ids |= own
+                ids.update(own)
+                for entry in kept:
+                    builder.keep(replace(entry, source=group.source, also_at=group.also_at))
                 for item in items:
                     builder.add(item)
+                read += size
             done, source = total, ""
-            return builder.finish(plan.roots, plan.entries), builder.embedded, builder.reused
+            return builder.finish(plan.roots, plan.entries, plan.withdrawn), builder.embedded, builder.reused
         finally:
             builder.close()
 
@@ -187,3 +214,15 @@ class _Refresh:
         if not group.to_read:
             return self._taken_over(group)
         return self._ready.pop(group.source) if group.source in self._ready else self._read(group, anchor)
+
+
+def _corrections(group: Group) -> tuple[bytes, str]:
+    """The corrections that lie beside a file or one of its copies, and their name; b"" when there are none.
+
+    Raises DocumentError when two copies are corrected differently: nobody could tell who may see the document.
+    """
+    found = list(group.corrections.values())
+    if len(found) > 1:
+        names = "、".join(sorted(m.entry.source for m in found))
+        raise DocumentError(f"内容相同的文件有不一样的更正：{names}。", "请让它们的更正文件一致，或只留一份。")
+    return (found[0].sidecar, found[0].entry.source + SUFFIX) if found else (b"", "")

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag.errors import UsageError
-from rag.files import DISK, Disk, digest_of, replace_file
+from rag.files import DISK, Disk, digest_of, read_small, replace_file
 from rag.index import entries
+from rag.loading.overrides import MAX_BYTES, SUFFIX
 
 _FRESH = 2_000_000_000
 """A file changed less than this many nanoseconds ago may change again without a new time stamp."""
@@ -23,14 +24,19 @@ _FRESH = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file below a named path. `key`: see `Anchor`; `error`: why it cannot be indexed; `sha256` is "" then."""
+    """A file below a named path. `key`: see `Anchor`; `error`: why it cannot be indexed; `sha256` is "" then.
+
+    sidecar: the content of the corrections that lie beside it, b"" for none.
+    """
 
     path: Path
     key: str
     size: int = 0
     mtime_ns: int = 0
+    inode: int = 0
     sha256: str = ""
     error: str | None = None
+    sidecar: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ def outermost(roots: Iterable[str]) -> tuple[str, ...]:
 def walk(root: Path, anchor: Anchor, skip: Path) -> Iterator[Found]:
     """All files of a root that exists, in order of their paths, not yet read. `skip`: the index's own folder."""
     if not root.is_dir():
-        yield replace(_examined(root, root.stat(), anchor), path=root.resolve())
+        yield _with_sidecar(replace(_examined(root, root.stat(), anchor), path=root.resolve()), root)
         return
     real = root.resolve()
     stack = [root]
@@ -84,6 +90,7 @@ def walk(root: Path, anchor: Anchor, skip: Path) -> Iterator[Found]:
         except OSError as error:
             yield Found(folder, anchor.key(folder), error=f"文件夹读不出来：{error.strerror}")
             continue
+        there = {entry.name for entry in names}
         for entry in reversed(names):
             path = Path(entry.path)
             if entry.name.startswith(".") or path == skip:
@@ -93,9 +100,24 @@ def walk(root: Path, anchor: Anchor, skip: Path) -> Iterator[Found]:
                     yield Found(path, anchor.key(path), error="是指向文件夹之外（或已失效）的符号链接，未跟随")
             elif entry.is_dir(follow_symlinks=False):
                 stack.append(path)
+            elif entry.name.endswith(SUFFIX):
+                if entry.name.removesuffix(SUFFIX) not in there:
+                    yield Found(path, anchor.key(path), error="是更正文件，但旁边没有它要更正的文件")
             else:
                 with suppress(FileNotFoundError):
-                    yield _examined(path, entry.stat(follow_symlinks=False), anchor)
+                    found = _examined(path, entry.stat(follow_symlinks=False), anchor)
+                    yield _with_sidecar(found, path) if entry.name + SUFFIX in there else found
+
+
+def _with_sidecar(found: Found, path: Path) -> Found:
+    """The file with the corrections beside it."""
+    sidecar = path.with_name(path.name + SUFFIX)
+    if found.error or not os.path.lexists(sidecar):
+        return found
+    try:
+        return replace(found, sidecar=read_small(sidecar, MAX_BYTES + 1) or b"\n")
+    except OSError as error:
+        return replace(found, error=f"更正文件 {sidecar.name} 读不出来：{error.strerror}")
 
 
 def _leads_inside(link: Path, root: Path) -> bool:
@@ -113,7 +135,7 @@ def _examined(path: Path, status: os.stat_result, anchor: Anchor) -> Found:
         return Found(shown, anchor.key(shown), error="文件名不是 UTF-8 编码")
     if not stat.S_ISREG(status.st_mode):
         return Found(path, anchor.key(path), error="不是普通文件")
-    return Found(path, anchor.key(path), status.st_size, status.st_mtime_ns)
+    return Found(path, anchor.key(path), status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def find(
@@ -153,11 +175,11 @@ class Seen:
         self._next = dict(self._known)
 
     def digest(self, file: Found) -> str:
-        """SHA-256 of a found file; not read again when size and time stamp are the recorded ones. Raises OSError."""
-        stamp = [file.size, file.mtime_ns]
+        """SHA-256 of a found file; not read again when size, time stamp and inode are the recorded ones. Raises OSError."""
+        stamp = [file.size, file.mtime_ns, file.inode]
         known = self._known.get(file.key)
-        if known and known[:2] == stamp:
-            return known[2]
+        if known and known[:-1] == stamp:
+            return known[-1]
         self._next.pop(file.key, None)
         sha256 = digest_of(file.path)
         if file.mtime_ns < self._now - _FRESH:

@@ -68,7 +68,7 @@ def _add_asking(api: APIRouter, service: Service) -> None:
               responses=responses(400, 413, 422, 500, 503))
     async def search(request: Request, body: models.SearchRequest) -> Any:
         """最相近的段落，带每一步的名次与得分。"""
-        found = await service.search(asker_of(request), body.query, body.k, body.filters)
+        found = await service.search(asker_of(request), "rest", body.query, body.k, body.filters)
         return JSONResponse(shapes.search_json(found))
 
 
@@ -77,22 +77,26 @@ def _add_documents(api: APIRouter, service: Service) -> None:
              responses=responses(500, 503))
     async def documents(request: Request) -> Any:
         """索引中您可以看的全部文件。"""
-        return JSONResponse(shapes.documents_json(await service.read(asker_of(request), lambda seen: seen.documents())))
+        return JSONResponse(await service.read(
+            asker_of(request), lambda seen: shapes.documents_json(seen.documents(), seen.status)))
 
     @api.get("/documents/{id}", tags=["文件"], summary="一份文件", response_model=models.DocumentModel,
              responses=responses(404, 422, 500, 503))
     async def document(request: Request, id: str) -> Any:
         """全文、章节与元数据；所有偏移都以这里的 text 为准（按 Unicode 码点计）。"""
-        return JSONResponse(shapes.document_json(await load(service, asker_of(request), id)))
-
+        asker = asker_of(request)
+        found = await load(service, asker, "rest", id)
+        status = await service.read(asker, lambda seen: seen.status(id))
+        return JSONResponse(shapes.document_json(found, status))
 
     @api.get("/documents/{id}/original", tags=["文件"], summary="原文件", response_class=Response,
              responses={200: {"description": "收录时的文件，逐字节相同", "content": {"application/octet-stream": {}}}} | responses(404, 422, 500, 503))
     async def original(request: Request, id: str) -> Response:
         """作为附件下载。原处的文件已变动或移走时为 404。"""
-        document = await load(service, asker_of(request), id)
+        asker = asker_of(request)
+        document = await load(service, asker, "rest", id)
         try:
-            data = await service.read(asker_of(request), lambda seen: seen.original(id))
+            data = await service.read(asker, lambda seen: seen.original(id))
         except (KeyError, FileNotFoundError) as error:
             raise HTTPException(404, "原文件已变动或移走，请看“全文”。") from error
         return _attachment(data, "application/octet-stream", document.source.rsplit("/", 1)[-1])
@@ -149,9 +153,9 @@ def _add_feedback(api: APIRouter, service: Service) -> None:
         return JSONResponse({"id": number}, 201)
 
 
-async def load(service: Service, asker: Asker, id: str) -> Document:
+async def load(service: Service, asker: Asker, door: str, id: str) -> Document:
     """The document of that id, else 404: whether it is hidden or was never there."""
     try:
-        return await service.read(asker, lambda seen: seen.document(id))
+        return await service.document(asker, door, id)
     except KeyError as error:
         raise HTTPException(404, "没有这份文件，它可能已被撤下。") from error

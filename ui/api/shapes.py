@@ -1,9 +1,10 @@
 """The JSON and text shapes that several doors share (DESIGN.md 5.1 to 5.3). Nothing here is web-specific."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from rag.schema import Answer, Citation, Document, Metadata, Retrieval, to_json
+from rag.validity import Collection, Status
 
 
 class DocumentEntry(Protocol):
@@ -27,25 +28,35 @@ def search_json(found: Retrieval) -> dict[str, Any]:
     return {"query": found.query, "hits": hits, "timings_ms": to_json(found.timings_ms)}
 
 
-def entry_json(entry: DocumentEntry | Document) -> dict[str, Any]:
-    """One document of `wenju docs --json` and `GET /api/v1/documents`."""
+def entry_json(entry: DocumentEntry | Document, status: Status) -> dict[str, Any]:
+    """One document of `wenju docs --json` and `GET /api/v1/documents`, with its status today."""
     meta = entry.meta
     return {
         "id": entry.id, "source": entry.source, "title": meta.title, "issuer": meta.issuer,
         "document_number": meta.document_number, "issued_on": meta.issued_on,
-        "addressees": list(meta.addressees), "status": meta.status,
+        "addressees": list(meta.addressees), "status": status.kind,
     }
 
 
-def documents_json(entries: Iterable[DocumentEntry]) -> dict[str, Any]:
-    """The document list."""
-    return {"documents": [entry_json(entry) for entry in entries]}
+def documents_json(entries: Iterable[DocumentEntry], status_of: Callable[[str], Status]) -> dict[str, Any]:
+    """The document list. status_of: the status today of a document's id."""
+    return {"documents": [entry_json(entry, status_of(entry.id)) for entry in entries]}
 
 
-def document_json(document: Document) -> dict[str, Any]:
+def document_json(document: Document, status: Status) -> dict[str, Any]:
     """One document whole: what it says of itself, its sections and the text that offsets refer to."""
     sections = [{"path": list(s.path), "start": s.start, "end": s.end} for s in document.sections]
-    return entry_json(document) | {"metadata": to_json(document.meta), "sections": sections, "text": document.text}
+    return entry_json(document, status) | {"metadata": to_json(document.meta), "sections": sections, "text": document.text}
+
+
+def validity_json(entry: DocumentEntry, status: Status, collection: Collection) -> dict[str, Any]:
+    """Why a document has its status, the days and period it names, and its relations in both directions."""
+    relations = [{**to_json(link.relation), "document_ids": list(link.targets)} for link in collection.links_from(entry.id)]
+    related = [{"kind": link.relation.kind, "document_id": link.source, "span": to_json(link.relation.span)}
+               for link in collection.links_to(entry.id)]
+    meta = entry.meta
+    return {**to_json(status), "period": meta.period, "effective_on": meta.effective_on, "expires_on": meta.expires_on,
+            "relations": relations, "related_by": related}
 
 
 def name_of(title: str | None, issuer: str | None, document_number: str | None, source: str) -> str:

@@ -88,12 +88,12 @@ class Conversation:
                 answer = event.answer
                 if answer.status == "no_evidence":
                     turn.leads = await self._leads(asker, turn.question)
-                turn.sources = await self._service.read(asker, lambda seen: source.render(answer, turn.number, seen.document))
+                turn.sources = await self._service.read(asker, lambda seen: source.render(answer, turn.number, seen.document, seen.status))
                 turn.answer = answer
 
     async def _leads(self, asker: Asker, question: str) -> list[Lead]:
         """The nearest documents, each once, at the place that came closest."""
-        found = await self._service.search(asker, question)
+        found = await self._service.search(asker, "page", question)
         leads: dict[str, Lead] = {}
         for hit in found.hits:
             meta = hit.document.meta
@@ -133,7 +133,7 @@ class Conversation:
         asker = asker_of(request)
         for number, item in enumerate(kept, 1):
             answer = answer_from_json(item.answer.model_dump())
-            sources = await self._service.read(asker, lambda seen, a=answer, n=number: source.render(a, n, seen.document))
+            sources = await self._service.read(asker, lambda seen, a=answer, n=number: source.render(a, n, seen.document, seen.status))
             leads = [Lead(lead.id, lead.name, lead.start, lead.end) for lead in item.leads]
             talk.turns.append(Turn(number, item.question, item.filters, answer=answer, sources=sources, leads=leads))
         shown = [render(turn) for turn in talk.turns] or [Markup()]

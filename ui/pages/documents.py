@@ -1,10 +1,11 @@
 """The documents page: the list, and one document with what it says of itself, its section tree and its full text."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
 from rag.schema import Document, Section, Span
+from rag.validity import Status
 from ui.api.shapes import DocumentEntry, facts_of, name_of
 from ui.pages import reading, shell, words
 from ui.pages.escape import html, join
@@ -13,7 +14,7 @@ from ui.pages.source import badge
 _SHOWN_HEADING = 40
 
 
-def listing(entries: Sequence[DocumentEntry]) -> Markup:
+def listing(entries: Sequence[DocumentEntry], status_of: Callable[[str], Status]) -> Markup:
     """The list of documents, each a link that opens it, beneath a search box and the filters."""
     if not entries:
         return html('<section class="wj-card wj-none"><h3>{none}</h3><p>{hint}</p></section>',
@@ -27,11 +28,11 @@ def listing(entries: Sequence[DocumentEntry]) -> Markup:
         '<input id="wj-filter" type="search" autocomplete="off" {hint} {label}><div class="wj-fields">{offered}</div>'
         '<p class="wj-quiet" data-count aria-live="polite">{count}</p><ul class="wj-list" lang="zh-CN">{items}</ul>',
         hint=words.named(words.FIND_DOCUMENT, "placeholder"), label=words.named(words.FIND_DOCUMENT), offered=offered,
-        count=words.show(words.COUNT, count=len(entries)), items=join(map(_line, newest)),
+        count=words.show(words.COUNT, count=len(entries)), items=join(_line(entry, status_of(entry.id)) for entry in newest),
     )
 
 
-def whole(document: Document, quote: Span | None = None) -> Markup:
+def whole(document: Document, status: Status, quote: Span | None = None) -> Markup:
     """One document: what it says of itself, its sections as a tree of links, its text with the quote marked."""
     tree = _tree(document.sections)
     side = html('<nav class="wj-tree" {label}><h3>{heading}</h3><div lang="zh-CN">{tree}</div></nav>',
@@ -41,19 +42,19 @@ def whole(document: Document, quote: Span | None = None) -> Markup:
         '<p class="wj-facts" lang="zh-CN">{badge}{facts}</p>'
         '<p class="wj-ways"><a href="./api/v1/documents/{id}/original" download data-original>{original}</a></p></header>'
         '<div class="wj-reader"><div class="wj-aside">{about}{side}</div><div class="wj-original" lang="zh-CN">{text}</div></div>',
-        back=words.show(words.BACK_TO_LIST), name=_name(document), badge=badge(document.meta.status), facts=_facts(document),
+        back=words.show(words.BACK_TO_LIST), name=_name(document), badge=badge(status), facts=_facts(document),
         id=document.id, original=words.show(words.ORIGINAL), about=_about(document), side=side,
         text=reading.render(document, Span(0, len(document.text)), quote, anchors=True),
     )
 
 
-def _line(entry: DocumentEntry) -> Markup:
+def _line(entry: DocumentEntry, status: Status) -> Markup:
     meta = entry.meta
     return html(
         '<li data-issuer="{issuer}" data-year="{year}" data-kind="{kind}"><a href="#document/{id}"><span class="wj-name">{name}</span>'
         '<span class="wj-facts">{badge}{facts}</span></a></li>',
         issuer="、".join(meta.issuers), year="、".join(map(str, meta.years)), kind=meta.kind or "",
-        id=entry.id, name=_name(entry), badge=badge(meta.status), facts=_facts(entry),
+        id=entry.id, name=_name(entry), badge=_badge(status), facts=_facts(entry),
     )
 
 

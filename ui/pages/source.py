@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from rag.schema import Answer, Citation, Document, Span
 from rag.text import compact
+from rag.validity import Status
 from ui.api.shapes import facts_of, name_of
 from ui.pages import reading, words
 from ui.pages.escape import html, join
@@ -14,19 +15,18 @@ _AROUND = 1200
 """Characters shown on either side of a quote in a section too long to show whole."""
 
 
-def render(answer: Answer, turn: int, document_of: Callable[[str], Document]) -> Markup:
+def render(answer: Answer, turn: int, document_of: Callable[[str], Document], status_of: Callable[[str], Status]) -> Markup:
     """Hidden <article>s, one for each citation, that the script shows in the panel.
 
     document_of: may raise KeyError when the document has been withdrawn meanwhile; the quote is then shown alone.
     """
-    known: dict[str, Document | None] = {}
-    for citation in answer.citations:
-        if citation.document_id not in known:
-            try:
-                known[citation.document_id] = document_of(citation.document_id)
-            except KeyError:
-                known[citation.document_id] = None
-    cards = [_card(c, turn, len(answer.citations), known[c.document_id]) for c in answer.citations]
+    known: dict[str, tuple[Document, Status] | None] = {}
+    for id in dict.fromkeys(c.document_id for c in answer.citations):
+        try:
+            known[id] = document_of(id), status_of(id)
+        except KeyError:
+            known[id] = None
+    cards = [_card(c, turn, len(answer.citations), *(known[c.document_id] or (None, None))) for c in answer.citations]
     return html('<div class="wj-sources" hidden>{cards}</div>', cards=join(cards))
 
 
@@ -37,11 +37,15 @@ def part(document: Document, within: Span, quote: Span | None) -> Markup:
     return join([original, _leafing(document, within, quote)])
 
 
-def badge(status: str) -> Markup:
-    """Whether a document is in force, when that is known."""
-    if status not in words.STATUS:
+def badge(status: Status) -> Markup:
+    """Whether a document is in force, when that is known, with the reason, and the way to where it says so."""
+    if status.kind not in words.STATUS:
         return Markup()
-    return html('<span class="wj-badge wj-{status}">{word}</span>', status=status, word=words.show(words.STATUS[status]))
+    inside = html('<span class="wj-badge wj-{kind}" title="{reason}">{word}</span>', kind=status.kind, reason=status.reason,
+                  word=words.show(words.STATUS[status.kind]))
+    if status.document_id is None or status.start is None:
+        return inside
+    return html('<a href="#document/{id}@{start}-{end}">{inside}</a>', id=status.document_id, start=status.start, end=status.end, inside=inside)
 
 
 def path(headings: tuple[str, ...]) -> Markup:
@@ -51,7 +55,7 @@ def path(headings: tuple[str, ...]) -> Markup:
     return html('<p class="wj-path">{steps}</p>', steps=join(html("<span>{h}</span>", h=h) for h in headings))
 
 
-def _card(citation: Citation, turn: int, count: int, document: Document | None) -> Markup:
+def _card(citation: Citation, turn: int, count: int, document: Document | None, status: Status | None) -> Markup:
     name = name_of(citation.title, citation.issuer, citation.document_number, citation.source)
     facts = [html("<span>{fact}</span>", fact=fact)
              for fact in facts_of(name, citation.issuer, citation.document_number, citation.issued_on)]
@@ -63,7 +67,7 @@ def _card(citation: Citation, turn: int, count: int, document: Document | None) 
         '<h2 tabindex="-1" lang="zh-CN">{name}</h2><p class="wj-facts" lang="zh-CN">{badge}{facts}</p>'
         '<div class="wj-part">{inside}</div>{ways}</article>',
         turn=turn, n=citation.id, count=count, id=citation.document_id, start=citation.start, end=citation.end,
-        name=name, badge=badge(document.meta.status) if document else Markup(), facts=join(facts), inside=inside, ways=ways,
+        name=name, badge=badge(status) if status else Markup(), facts=join(facts), inside=inside, ways=ways,
     )
 
 
