@@ -7,10 +7,12 @@ spelling vocabulary, counts and ties are those of an index that never held the r
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 
+from rag import validity
 from rag.index.entries import DocumentEntry
 from rag.index.generation import Index
 from rag.schema import Document, Passage
@@ -58,6 +60,11 @@ class View:
         if row < 0:
             raise IndexError(row)
         return self._index.passage(self._rows[row])
+
+    @cached_property
+    def collection(self) -> validity.Collection:
+        """See `Index.collection`."""
+        return validity.Collection(self.metas.values())
 
     def number_of(self, id: str) -> int:
         """The row of a document in `document_lexical`. Raises KeyError."""

@@ -54,7 +54,7 @@ def _line(entry: DocumentEntry, status: Status) -> Markup:
         '<li data-issuer="{issuer}" data-year="{year}" data-kind="{kind}"><a href="#document/{id}"><span class="wj-name">{name}</span>'
         '<span class="wj-facts">{badge}{facts}</span></a></li>',
         issuer="、".join(meta.issuers), year="、".join(map(str, meta.years)), kind=meta.kind or "",
-        id=entry.id, name=_name(entry), badge=_badge(status), facts=_facts(entry),
+        id=entry.id, name=_name(entry), badge=badge(status, linked=False), facts=_facts(entry),
     )
 
 

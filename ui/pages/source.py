@@ -37,13 +37,13 @@ def part(document: Document, within: Span, quote: Span | None) -> Markup:
     return join([original, _leafing(document, within, quote)])
 
 
-def badge(status: Status) -> Markup:
-    """Whether a document is in force, when that is known, with the reason, and the way to where it says so."""
+def badge(status: Status, linked: bool = True) -> Markup:
+    """Whether a document is in force, when that is known, with the reason; `linked`: a way to where it says so."""
     if status.kind not in words.STATUS:
         return Markup()
     inside = html('<span class="wj-badge wj-{kind}" title="{reason}">{word}</span>', kind=status.kind, reason=status.reason,
                   word=words.show(words.STATUS[status.kind]))
-    if status.document_id is None or status.start is None:
+    if not linked or status.document_id is None or status.start is None:
         return inside
     return html('<a href="#document/{id}@{start}-{end}">{inside}</a>', id=status.document_id, start=status.start, end=status.end, inside=inside)
 
