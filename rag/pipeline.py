@@ -146,7 +146,7 @@ class Pipeline:
         self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, k: int = 10
     ) -> Found:
         """All that searching finds, with features and leads: for explaining and for fitting."""
-        query = scope.filtered(self._understood(question, history), filters or {})
+        query = scope.filtered(self._understood(question, history), filters or {}, clock(self.settings))
         found = self.retriever.retrieve(query, k)
         return self._carried(found, history, k) if history else found
 

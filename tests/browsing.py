@@ -42,7 +42,7 @@ class Visit:
         from playwright.sync_api import expect
 
         expect(self.turn.locator(".wj-question")).to_have_text(question, timeout=30_000)
-        expect(self.turn).to_have_attribute("data-state", state, timeout=60_000)
+        expect(self.turn).to_have_attribute("data-state", state, timeout=20_000)
 
     @property
     def turn(self):

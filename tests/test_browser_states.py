@@ -19,7 +19,7 @@ from ui.server import create_app
 
 pytestmark = needs_chromium
 
-TABLE = "春节值班要求分别是什么？"
+TABLE = "春节期间值班要求分别是什么？"
 WHICH = "值班要求要看哪一份？"
 
 

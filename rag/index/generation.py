@@ -144,7 +144,7 @@ class Index:
         document by itself (a member of an archive).
         """
         entry = self.metas[id]
-        anchor = Anchor(self.folder.absolute().parents[2])
+        anchor = Anchor(self.folder.absolute().parents[3])
         for file in self.files:
             if id in file.documents and file.sha256 == entry.sha256:
                 with suppress(OSError):

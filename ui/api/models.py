@@ -20,7 +20,7 @@ def _whole(text: str) -> str:
 Text = Annotated[str, AfterValidator(_whole)]
 Short = Annotated[Text, Field(max_length=200)]
 Long = Annotated[Text, Field(max_length=20_000)]
-FilterName = Literal["year", "festival", "place", "issuer", "document_number", "title", "kind"]
+FilterName = Literal["year", "festival", "place", "issuer", "document_number", "title", "kind", "in_force"]
 
 
 class Strict(BaseModel):

@@ -81,9 +81,11 @@ def narrowing(entries: Sequence[DocumentEntry]) -> Markup:
     return html(
         '<details class="wj-narrow"><summary>{narrow}<span data-narrowed></span></summary><div class="wj-fields">'
         '<label>{issuer}<input data-filter="issuer" list="wj-issuers" autocomplete="off" maxlength="60" {any}></label>{year}{kind}{names}'
+        '<label class="wj-check"><input type="checkbox" data-filter="in_force" value="现行有效">{in_force}</label>'
         '<button type="button" class="wj-link" data-clear>{clear}</button></div></details>',
         narrow=words.show(words.NARROW), issuer=words.show(words.FILTERS["issuer"]), any=words.named(words.ANY, "placeholder"),
         year=choice("year", years), kind=choice("kind", kinds), names=names, clear=words.show(words.CLEAR),
+        in_force=words.show(words.IN_FORCE),
     )
 
 

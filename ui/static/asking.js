@@ -6,7 +6,10 @@
 
   function chosen() {
     const filters = {};
-    for (const field of $$("#wj-narrow [data-filter]")) if (field.value.trim()) filters[field.dataset.filter] = field.value.trim();
+    for (const field of $$("#wj-narrow [data-filter]")) {
+      const value = field.type === "checkbox" && !field.checked ? "" : field.value.trim();
+      if (value) filters[field.dataset.filter] = value;
+    }
     return filters;
   }
 
@@ -25,10 +28,15 @@
     return [asked.question, JSON.stringify(context), talk];
   };
 
+  function clear(field) {
+    if (field.type === "checkbox") field.checked = false;
+    else field.value = "";
+  }
+
   function lift(button, name, value) {
     const filters = JSON.parse(button.closest(".wj-turn").dataset.filters);
     const field = $(`#wj-narrow [data-filter="${name}"]`);
-    if (field) field.value = "";
+    if (field) clear(field);
     if (value === undefined) delete filters[name];
     else filters[name] = value;
     count();
@@ -51,7 +59,7 @@
       const turn = on.closest(".wj-turn");
       ask($(".wj-question", turn).textContent, JSON.parse(turn.dataset.filters));
     } else if (hit("[data-clear]")) {
-      $$("#wj-narrow [data-filter]").forEach((field) => { field.value = ""; });
+      $$("#wj-narrow [data-filter]").forEach(clear);
       count();
     }
   });
