@@ -44,6 +44,11 @@ class Visit:
         expect(self.turn.locator(".wj-question")).to_have_text(question, timeout=30_000)
         expect(self.turn).to_have_attribute("data-state", state, timeout=20_000)
 
+    def reload(self) -> None:
+        """Loads the page again. What Gradio says of the connection it thereby loses is no complaint."""
+        self.page.reload()
+        self.complaints[:] = [c for c in self.complaints if "AbortError" not in c and "Connection errored out" not in c]
+
     @property
     def turn(self):
         """The last turn."""

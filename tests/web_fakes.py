@@ -158,7 +158,7 @@ class WebPipeline:
         for c in citations:
             blocks.setdefault(f"**{safe(c.title or c.document_number or c.source)}**", []).append(f"- {safe(c.quote)}[{c.id}]")
         text = "\n\n".join("\n".join([head, *lines]) for head, lines in blocks.items())
-        choices = ("2022年的值班要求是什么？", "2023年的值班要求是什么？") if "哪一份" in question else ()
+        choices = ("2022年春节期间值班要求是什么？", "2023年春节期间值班要求是什么？") if "哪一份" in question else ()
         if "分别" in question and citations:
             rows = "\n".join(f"| {safe(c.title or c.source)} | {safe(c.quote)}[{c.id}] |" for c in citations)
             text = f"| 文件 | 怎么说 |\n|---|---|\n{rows}"

@@ -42,6 +42,8 @@ window.wenju = (() => {
     const box = $("#wj-box textarea");
     box.placeholder = t(narrow() ? "ask_placeholder_short" : "ask_placeholder");
     box.setAttribute("aria-label", t("ask_label"));
+    const label = $('#wj-box [data-testid="block-info"]');
+    if (label) label.textContent = t("ask_label");
     $("#wj-send").textContent = t("send");
     $("#wj-stop").textContent = t("stop");
   }
