@@ -43,7 +43,7 @@ def whole(document: Document, status: Status, quote: Span | None = None) -> Mark
         '<p class="wj-ways"><a href="./api/v1/documents/{id}/original" download data-original>{original}</a></p></header>'
         '<div class="wj-reader"><div class="wj-aside">{about}{side}</div><div class="wj-original" lang="zh-CN">{text}</div></div>',
         back=words.show(words.BACK_TO_LIST), name=_name(document), badge=badge(status), facts=_facts(document),
-        id=document.id, original=words.show(words.ORIGINAL), about=_about(document), side=side,
+        id=document.id, original=words.show(words.ORIGINAL), about=_about(document, status), side=side,
         text=reading.render(document, Span(0, len(document.text)), quote, anchors=True),
     )
 
@@ -69,8 +69,8 @@ def _facts(entry: DocumentEntry | Document) -> Markup:
     return join(html("<span>{fact}</span>", fact=fact) for fact in facts)
 
 
-def _about(document: Document) -> Markup:
-    """Each thing the document says of itself, with a link to the words that say it where they are known."""
+def _about(document: Document, status: Status) -> Markup:
+    """Each thing the document says of itself, with a link to the words that say it where they are known; why it is in force."""
     rows = []
     for field, word in words.FIELDS.items():
         value = getattr(document.meta, field)
@@ -80,6 +80,8 @@ def _about(document: Document) -> Markup:
         link = html('<a href="#document/{id}@{start}-{end}" {label}>{value}</a>', id=document.id, start=proof.start, end=proof.end,
                     label=words.named(words.PROVE, "title"), value=_value(value)) if proof else html("{value}", value=_value(value))
         rows.append(html('<dt>{word}</dt><dd lang="zh-CN">{link}</dd>', word=words.show(word), link=link))
+    if status.kind in words.STATUS:
+        rows.append(html('<dt>{word}</dt><dd lang="zh-CN">{badge} {reason}</dd>', word=words.show(words.VALIDITY), badge=badge(status), reason=status.reason))
     if not rows:
         return Markup()
     return html('<details class="wj-about" open><summary>{about}</summary><dl>{rows}</dl></details>', about=words.show(words.ABOUT), rows=join(rows))

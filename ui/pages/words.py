@@ -137,7 +137,9 @@ FIELDS = {
     "title": Word("标题", "Title"), "document_number": Word("文号", "Number"), "issuers": Word("发文机关", "Issued by"),
     "issued_on": Word("成文日期", "Dated"), "published_on": Word("发布日期", "Published"),
     "addressees": Word("主送机关", "Addressed to"), "kind": Word("文种", "Type"),
+    "period": Word("适用时间", "Concerns"),
 }
+VALIDITY = Word("效力", "Validity")
 STATUS = {
     "in_force": Word("现行有效", "In force"), "not_yet": Word("尚未施行", "Not yet in force"),
     "expired": Word("已过有效期", "Expired"), "superseded": Word("已被废止", "Repealed"),
