@@ -132,3 +132,12 @@ def test_prose_reads_tables_bullets_and_escapes() -> None:
     assert prose.plain(found[2].lines[0]) == "一[2]" and found[2].lines[1][-1].cite == 2 and found[2].lines[0][-1].cite is None
     assert [[prose.plain(c) for c in row] for row in found[3].rows] == [["文件", "说"], ["甲|乙", "是[1]"], ["丙", ""]]
     assert "甲|乙；说：是[1]" in prose.plain_text(text)
+
+
+def test_what_somebody_typed_may_hold_braces() -> None:
+    from ui.pages import words
+    from ui.pages.turn import Turn, render
+
+    said = words.Word("年份“{x}”不对。", "年份“{x}”不对。")
+    assert "年份“{x}”不对。" in render(Turn(1, "{0}{question}", {"year": "{x}"}, failed=(said, words.STOPPED_HINT)))
+    assert "{n}" not in words.named(words.CITE, n=3) and "依据3" in words.named(words.CITE, n=3)

@@ -183,7 +183,6 @@ def _chip(name: str, value: str, question: str) -> Markup:
 def _lifted(name: str, question: str) -> Markup:
     kind = words.FILTERS[name]
     return html(
-        '<li class="wj-lifted"><span class="wj-zh">不限{zh}</span><span class="wj-en" lang="en">any {en}</span>'
-        '<button type="button" data-unlift="{name}" data-question="{question}" {label}>↺</button></li>',
-        zh=kind.zh, en=kind.en, name=name, question=question, label=words.named(words.RESTORE, kind=kind.zh),
+        '<li class="wj-lifted">{lifted}<button type="button" data-unlift="{name}" data-question="{question}" {label}>↺</button></li>',
+        lifted=words.show(words.LIFTED, zh=kind.zh, en=kind.en), name=name, question=question, label=words.named(words.RESTORE, kind=kind.zh),
     )

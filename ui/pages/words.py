@@ -6,6 +6,7 @@ answer streams. What stands in attributes carries its English beside it, and the
 
 import json
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -19,19 +20,24 @@ class Word(NamedTuple):
     zh: str
     en: str
 
+    def filled(self, parts: Mapping[str, object]) -> "Word":
+        """With its parts put in; without any, braces are themselves (a message may hold what somebody typed)."""
+        return Word(self.zh.format(**parts), self.en.format(**parts)) if parts else self
+
 
 def show(word: Word, **parts: object) -> Markup:
     """The phrase as element content."""
-    if word.zh == word.en:
-        return html("{text}", text=word.zh.format(**parts))
-    return html('<span class="wj-zh">{zh}</span><span class="wj-en" lang="en">{en}</span>',
-                zh=word.zh.format(**parts), en=word.en.format(**parts))
+    zh, en = word.filled(parts)
+    if zh == en:
+        return html("{text}", text=zh)
+    return html('<span class="wj-zh">{zh}</span><span class="wj-en" lang="en">{en}</span>', zh=zh, en=en)
 
 
 def named(word: Word, attribute: str = "aria-label", **parts: object) -> Markup:
     """The phrase as an attribute: aria-label, title or placeholder."""
     assert attribute in ("aria-label", "title", "placeholder")
-    return html(attribute + '="{zh}" data-en-' + attribute + '="{en}"', zh=word.zh.format(**parts), en=word.en.format(**parts))
+    zh, en = word.filled(parts)
+    return html(attribute + '="{zh}" data-en-' + attribute + '="{en}"', zh=zh, en=en)
 
 
 # ---------------------------------------------------------------- frame
@@ -69,7 +75,6 @@ STEPS = (
 TOOK, TOOK_NO_TIME = Word("{seconds} 秒", "{seconds} s"), Word("不到 0.1 秒", "under 0.1 s")
 STOPPED = Word("已停止。", "Stopped.")
 STOPPED_HINT = Word("可以修改问题后重新提问。", "Change the question and ask again.")
-FAILED = Word("没有答成", "No answer this time")
 AGAIN = Word("再问一次", "Ask again")
 DONE = Word("回答完成，共 {count} 处引文。", "Answered with {count} quotes.")
 NO_EVIDENCE = Word("没有找到依据", "No evidence found")
@@ -82,7 +87,7 @@ CLARIFY = Word("需要再问清楚一点", "One thing has to be clear first")
 CLARIFY_HINT = Word("点一个，或在下面补充后再问。", "Choose one, or say more below.")
 UNDERSTOOD = Word("按此理解", "Understood as")
 LIFT = Word("去掉“{value}”再问一次", "Ask again without “{value}”")
-LIFTED = Word("不限{kind}", "any {kind}")
+LIFTED = Word("不限{zh}", "any {en}")
 RESTORE = Word("恢复{kind}的限定再问一次", "Ask again with the {kind} as first understood")
 FOLLOW = Word("接着可以问", "You may go on to ask")
 
@@ -90,7 +95,7 @@ COPY, COPY_MARKDOWN, WORD, PRINT = (
     Word("复制", "Copy"), Word("复制 Markdown", "Copy Markdown"), Word("下载 Word", "Download Word"), Word("打印", "Print"))
 COPY_ABOUT = Word("复制回答与引文", "Copy the answer with its quotes")
 GOOD, BAD, WRONG = Word("有帮助", "Helpful"), Word("没帮助", "Not helpful"), Word("引文有误", "Wrong quote")
-REFERENCES, TABLE = Word("依据", "Evidence"), Word("对照表", "Comparison")
+TABLE = Word("对照表", "Comparison")
 
 FILTERS = {
     "year": Word("年份", "year"), "festival": Word("节日", "festival"), "place": Word("地区", "place"),
@@ -119,7 +124,6 @@ WHOLE, ORIGINAL = Word("查看全文", "Full text"), Word("下载原文件", "Or
 PAGE = Word("第 {page} 页", "page {page}")
 CITE = Word("依据{n}，打开原文", "Evidence {n}: open the original")
 TEXT = Word("原文", "Original text")
-OPENING = Word("开头", "Opening")
 GONE = Word("这份文件已被撤下，只能显示引文。", "This document has been withdrawn; only the quote is left.")
 CHANGED = Word("这份文件已有变动，只能显示当时的引文。", "This document has changed since; the quote is shown as it was.")
 
@@ -177,5 +181,5 @@ def step(text: str) -> Word:
     """A step as the pipeline tells it, with its English."""
     for pattern, english in STEPS:
         if found := pattern.fullmatch(text):
-            return Word(text.replace("{", "{{"), found.expand(english))
-    return Word(text.replace("{", "{{").replace("}", "}}"), text.replace("{", "{{").replace("}", "}}"))
+            return Word(text, found.expand(english))
+    return Word(text, text)
