@@ -65,9 +65,9 @@ def test_only_in_force_leaves_out_what_is_known_to_be_out_of_force(tmp_path, emb
 
     folder = tmp_path / "docs"
     folder.mkdir()
-    for year, until in (("2018", "有效期至2020年12月31日。"), ("2022", "")):
+    for year, until in (("2018", "，有效期至2020年12月31日"), ("2022", "")):
         text = (f"某市档案借阅管理办法（{year}年）\n\n某政发〔{year}〕5号\n\n各单位：\n第一条 档案借阅时间为{year[-2:]}个工作日，到期归还。\n"
-                f"第二条 本办法自{year}年1月1日起施行。{until}\n\n某市人民政府办公厅\n{year}年1月1日\n")
+                f"第二条 本办法自{year}年1月1日起施行{until}。\n\n某市人民政府办公厅\n{year}年1月1日\n")
         (folder / f"{year}.txt").write_text(text, encoding="utf-8")
     settings = Settings(home=tmp_path / "home", today="2023-01-10")
     build_index(settings, [Path(folder)], embedder=embedder)
