@@ -33,8 +33,12 @@ class Visit:
 
     def ask(self, question: str, state: str = "answered") -> None:
         """Types a question, presses Enter, waits for the turn to end as told."""
+        from playwright.sync_api import expect
+
+        before = self.turn.get_attribute("data-turn") if self.turn.count() else "none"
         self.page.get_by_label("问题", exact=True).fill(question)
         self.page.keyboard.press("Enter")
+        expect(self.turn).not_to_have_attribute("data-turn", before, timeout=30_000)
         self.settled(question.strip(), state)
 
     def settled(self, question: str, state: str = "answered") -> None:
