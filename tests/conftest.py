@@ -97,3 +97,18 @@ def visit(browser) -> Iterator[Callable[..., Visit]]:
         assert not seen.complaints
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def evaluated(pipeline, tmp_path_factory: pytest.TempPathFactory):
+    """Runs a shipped set over the five seeds, once in a session: name → `eval.runs.Run`."""
+    from functools import cache
+
+    from eval.runs import run
+    from eval.sets import find_set, load_set
+
+    @cache
+    def run_of(name: str):
+        return run(load_set(find_set(name), pipeline.text_of), pipeline, tmp_path_factory.mktemp(name))
+
+    return run_of

@@ -5,14 +5,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from rag.errors import UsageError
 from rag.files import digest_of
 from rag.index.entries import DocumentEntry, Duplicate, Failure, FileEntry, Progress, Withdrawn
 from rag.index.generation import Index
 from rag.index.scan import Anchor, Found, Seen, below, find, label, outermost
+from rag.schema import Document
 
 Tell = Callable[[Progress], None]
+_Placed = TypeVar("_Placed", Document, DocumentEntry)
 
 
 @dataclass(slots=True)
@@ -29,13 +32,17 @@ class Group:
     """Files with the same bytes, which are kept once, under the first one's label.
 
     `known`: their documents in the last generation, which are taken over unless `stale` (the recipe or the corrections
-    have changed). `failed_before`: these very bytes could not be read last time.
+    have changed). `failed_before`: these very bytes could not be read last time. `borne`: the
+    label that the known documents bear.
     """
 
     members: list[Member]
     known: tuple[DocumentEntry, ...] = ()
     stale: bool = False
     failed_before: bool = False
+    borne: str | None = None
+    kept_by: str | None = None
+    """The label of the same bytes in (or beside) an archive, where the document is kept."""
 
     @property
     def corrections(self) -> dict[str, Member]:
@@ -63,12 +70,22 @@ class Group:
         """Whether the file must be read; its documents are taken over otherwise."""
         return self.stale or not self.known
 
-    def settle(self, documents: Sequence[str] = (), error: str | None = None, recipe: str | None = None) -> None:
+    def placed(self, document: _Placed, old: str) -> _Placed:
+        """A document of a file labelled `old` under this group's label; a member of an archive keeps its path below it."""
+        own = document.source[len(old) :] if document.source.startswith(f"{old}/") else ""
+        inner = tuple(label for label in document.also_at if label.startswith(f"{old}/"))
+        also_at = (*(self.source + label[len(old) :] for label in inner), *(label + own for label in self.also_at))
+        return replace(document, source=self.source + own, also_at=also_at)
+
+    def settle(
+        self, documents: Sequence[str] = (), error: str | None = None, recipe: str | None = None, refused: Sequence[Failure] = ()
+    ) -> None:
         """Notes what has become of the files; a recipe means that they were read now, with their corrections."""
         for member in self.members:
             used = member.entry.recipe if recipe is None else recipe
             corrected = member.entry.corrected if recipe is None else next(iter(self.corrections), "")
-            member.entry = replace(member.entry, documents=tuple(documents), error=error, recipe=used, corrected=corrected)
+            member.entry = replace(member.entry, documents=tuple(documents), error=error, recipe=used, corrected=corrected,
+                                   refused=tuple(refused))
 
 
 @dataclass(slots=True)
@@ -155,8 +172,10 @@ class Planner:
         """The lists of `entries.Report` for a plan that has been carried out."""
         lists: dict[str, list] = {name: [] for name in ("new", "changed", "unchanged", "duplicate", "failed")}
         kept = {m.entry.path: g.source for g in plan.groups for m in g.members[1:]}
+        kept |= {m.entry.path: g.kept_by for g in plan.groups if g.kept_by for m in g.members}
         for entry in (m.entry for m in plan.members if m.scanned):
             before = self._before.get(entry.path)
+            lists["failed"].extend(entry.refused)
             if entry.error is not None:
                 lists["failed"].append(Failure(entry.source, entry.error))
             elif entry.path in kept:
@@ -202,7 +221,7 @@ class Planner:
                 try:
                     file = replace(file, sha256=self._seen.digest(file))
                 except OSError as error:
-                    file = replace(file, error=f"文件读不出来：{error.strerror}")
+                    file = replace(file, error=f"文件读不出来：{error.strerror}。请检查文件权限。")
             if not withdrawn.meets(file):
                 out.append(file)
         return out
@@ -234,15 +253,16 @@ class Planner:
         earlier = [f for f in self._before.values() if f.sha256 == sha256]
         ids = next((f.documents for f in earlier if f.documents), ())
         known = tuple(self._base.metas[id] for id in ids) if self._base else ()
-        bears = known[0].source if known else None
-        members.sort(key=lambda m: (m.entry.source != bears, m.entry.source))
+        borne = next((f.source for f in earlier if known and below(known[0].source, f.source)), None)
+        members.sort(key=lambda m: (m.entry.source != borne, m.entry.source))
         read = any(m.scanned for m in members)
         applied = {f.corrected for f in earlier if f.documents} or {""}
         wanted = {m.entry.sidecar for m in members if m.entry.sidecar} or {""}
         stale = read and (applied != wanted or any(f.recipe != self._recipe for f in earlier))
-        group = Group(members, known, stale, any(f.error is not None for f in earlier))
+        group = Group(members, known, stale, any(f.error is not None for f in earlier), borne)
+        group.kept_by = known[0].source if known and borne is None else None
         if known and not stale:
-            group.settle(ids)
+            group.settle(ids, refused=next((f.refused for f in earlier if f.refused), ()))
             for member in members:
                 member.entry = replace(member.entry, corrected=earlier[0].corrected)
         return group

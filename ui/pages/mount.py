@@ -7,19 +7,18 @@ from typing import Annotated
 
 import gradio as gr
 from fastapi import APIRouter, FastAPI, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag.schema import Span
+from rag.schema import Document, Span
 from ui.api import problems
 from ui.api.identity import asker_of
 from ui.api.proxy import route_path
 from ui.api.rest import load
-from ui.api.service import Service
-from ui.pages import documents, source
+from ui.api.service import Pipeline, Service
+from ui.pages import documents, evaluation, source
 from ui.pages.page import build, theme
 from ui.pages.reading import LONGEST
 
@@ -47,6 +46,7 @@ class PageMount(Mount):
 def mount_pages(app: FastAPI, service: Service) -> None:
     """Adds the pages to the service."""
     app.include_router(_fragments(service))
+    app.include_router(evaluation.router(service, _versioned))
     app.mount("/page", StaticFiles(directory=STATIC), name="page")
     app.add_api_route("/widget.js", _widget, include_in_schema=False)
     gr.mount_gradio_app(
@@ -86,19 +86,22 @@ def _fragments(service: Service) -> APIRouter:
 
     @api.get("/documents/{id}")
     async def whole(request: Request, id: str, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int, Query(ge=0)] = 0) -> HTMLResponse:
-        document = await load(service, asker_of(request), "page", id)
         quote = Span(start, end) if start < end else None
-        return HTMLResponse(await service.read(asker_of(request), lambda seen: documents.whole(document, seen.status(id), quote)))
+        return HTMLResponse(await load(
+            service, asker_of(request), "page", id, lambda seen, document: documents.whole(document, seen.status(id), quote)))
 
     @api.get("/documents/{id}/part")
     async def part(
         request: Request, id: str, start: Annotated[int, Query(ge=0)], end: Annotated[int, Query(ge=0)],
         quote_start: Annotated[int, Query(ge=0)] = 0, quote_end: Annotated[int, Query(ge=0)] = 0,
     ) -> HTMLResponse:
-        document = await load(service, asker_of(request), "page", id)
-        within = Span(min(start, len(document.text)), min(end, start + LONGEST, len(document.text)))
         quote = Span(quote_start, quote_end) if quote_start < quote_end else None
-        return HTMLResponse(await run_in_threadpool(source.part, document, within, quote))
+
+        def shown(_: Pipeline, document: Document) -> str:
+            length = len(document.text)
+            return source.part(document, Span(min(start, length), min(end, start + LONGEST, length)), quote)
+
+        return HTMLResponse(await load(service, asker_of(request), "page", id, shown))
 
     return api
 

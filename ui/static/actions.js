@@ -108,10 +108,12 @@
   });
 
   async function rate(button, comment, marked = []) {
-    const actions = button.closest(".wj-actions");
+    const actions = button.closest(".wj-actions"), turn = button.closest(".wj-turn"), turns = $$(".wj-turn");
+    const asked = (one) => $(".wj-question", one).textContent;
     const body = {
       rating: button.dataset.rate, comment, citations: marked.length ? marked : places(actions),
-      generation: actions.dataset.generation, question: $(".wj-question", button.closest(".wj-turn")).textContent,
+      generation: actions.dataset.generation, question: asked(turn),
+      answer: $("pre[data-text]", actions).textContent.slice(0, 20_000), history: turns.slice(0, turns.indexOf(turn)).map(asked),
     };
     try {
       await post("./api/v1/feedback", body);
