@@ -155,10 +155,17 @@ class AnswerModel(Strict):
     reason: str | None = None
 
 
+_REFUSAL = {
+    "question": "食堂几点开饭？", "status": "no_evidence", "answer": "没有找到依据：现有文件中没有写到食堂。", "claims": [], "citations": [],
+    "confidence": 0.1, "generator": "extractive", "generation": "0123456789abcdef", "reason": "现有文件中没有写到食堂。",
+    "interpreted": {"standalone_question": "食堂几点开饭？", "filters": {}, "assumptions": [], "choices": []}, "timings_ms": {"total": 21.0},
+}
+
+
 class ExportRequest(Strict):
     """An answer to take away. It is checked against the documents first."""
 
-    answer: AnswerModel
+    answer: AnswerModel = Field(examples=[_REFUSAL])
     format: Literal["docx", "markdown", "text"] = "docx"
 
 
