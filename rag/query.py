@@ -102,6 +102,10 @@ class Query:
     numbers: tuple[str, ...] = ()
     """文号, white space removed, brackets as 〔〕."""
     titles: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    """Kinds of document (通知, 办法); only a person's filter sets them."""
+    in_force_on: str = ""
+    """ISO day on which the documents must not be known to be out of force; only a person's filter sets it."""
     labels: tuple[tuple[int, str], ...] = ()
     """Sections asked for: (7, "条"), (3, "部分")."""
     assumptions: tuple[str, ...] = ()
@@ -126,6 +130,7 @@ class Query:
         shown = {
             "year": "、".join(map(str, self.years)), "festival": "、".join(self.festivals), "place": "、".join(self.places),
             "issuer": "、".join(self.offices), "document_number": "、".join(self.numbers), "title": "、".join(self.titles),
+            "kind": "、".join(self.kinds), "in_force": "现行有效" if self.in_force_on else "",
             "section": "、".join(f"第{n}{unit}" for n, unit in self.labels),
         }
         return Interpreted(self.text, {k: v for k, v in shown.items() if v}, self.assumptions)
