@@ -58,7 +58,9 @@ def _strays(index: Index) -> Iterator[str]:
 def _documents(index: Index) -> Iterator[str]:
     paths = [label for entry in index.metas.values() for label in {entry.source, *entry.also_at}]
     table = [file.source for file in index.files]
-    if len(set(table)) != len(table) or not set(paths) <= set(table):
+    labels = set(table)
+    known = (path in labels or any(path.startswith(f"{label}/") for label in labels) for path in paths)
+    if len(labels) != len(table) or not all(known):
         yield "文件表中的名称重复或缺失。"
     for entry in index.metas.values():
         document = index.document(entry.id)

@@ -5,14 +5,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from rag.errors import UsageError
 from rag.files import digest_of
 from rag.index.entries import DocumentEntry, Duplicate, Failure, FileEntry, Progress, Withdrawn
 from rag.index.generation import Index
 from rag.index.scan import Anchor, Found, Seen, below, find, label, outermost
+from rag.schema import Document
 
 Tell = Callable[[Progress], None]
+Known = TypeVar("Known", Document, DocumentEntry)
 
 
 @dataclass(slots=True)
@@ -29,13 +32,16 @@ class Group:
     """Files with the same bytes, which are kept once, under the first one's label.
 
     `known`: their documents in the last generation, which are taken over unless `stale` (the recipe or the corrections
-    have changed). `failed_before`: these very bytes could not be read last time.
+    have changed); kept_under: the label of their file then. `failed_before`: these very bytes could not be read last time.
     """
 
     members: list[Member]
     known: tuple[DocumentEntry, ...] = ()
+    kept_under: str = ""
     stale: bool = False
     failed_before: bool = False
+    emptied: bool = False
+    """All documents of an archive have been withdrawn one by one."""
 
     @property
     def corrections(self) -> dict[str, Member]:
@@ -53,10 +59,14 @@ class Group:
         """Bytes of one of the files."""
         return self.members[0].entry.size
 
-    @property
-    def also_at(self) -> tuple[str, ...]:
-        """The other labels."""
-        return tuple(m.entry.source for m in self.members[1:])
+    def named(self, document: Known, under: str) -> Known:
+        """A document of these files with the labels it has now. under: the file's label when it was read.
+
+        The document of a plain file bears the file's label, a member of an archive has its own path behind it.
+        """
+        places = [p.removeprefix(under) for p in (document.source, *document.also_at) if p == under or p.startswith(f"{under}/")]
+        first, *others = [m.entry.source + place for m in self.members for place in dict.fromkeys(places or [""])]
+        return replace(document, source=first, also_at=tuple(others))
 
     @property
     def to_read(self) -> bool:
@@ -99,17 +109,21 @@ class Out:
 
     def __init__(self, marks: Iterable[Withdrawn]) -> None:
         withdrawn = list(marks)
-        self._paths = {w.path for w in withdrawn}
+        self._paths = {w.path for w in withdrawn if not w.member}
+        self._places = {w.path for w in withdrawn}
         self._contents = {w.content for w in withdrawn}
         self.met: list[Found] = []
 
     def holds(self, path: str, sha256: str) -> bool:
-        """Whether a file stays out."""
-        return bool(self._paths) and self.matches(Withdrawn.of(path, sha256))
+        """Whether a file, or a document in an archive (path ""), stays out."""
+        if not self._contents:
+            return False
+        mark = Withdrawn.of(path, sha256)
+        return mark.path in self._paths or mark.content in self._contents
 
     def matches(self, mark: Withdrawn) -> bool:
         """Whether a mark is, by path or by bytes, one of those withdrawn."""
-        return mark.path in self._paths or mark.content in self._contents
+        return mark.path in self._places or mark.content in self._contents
 
     def meets(self, file: Found) -> bool:
         """Whether a found file stays out; remembers it."""
@@ -148,7 +162,10 @@ class Planner:
                 groups[member.entry.sha256].append(member)
             else:
                 plan.failed.append(member)
-        plan.groups = sorted((self._group(members) for members in groups.values()), key=lambda g: g.source)
+        plan.groups = sorted((self._group(members, out) for members in groups.values()), key=lambda g: g.source)
+        for group in [g for g in plan.groups if g.emptied]:
+            plan.groups.remove(group)
+            plan.failed.extend(group.members)
         return plan
 
     def report(self, plan: Plan) -> dict[str, tuple]:
@@ -176,16 +193,22 @@ class Planner:
     def _withdrawn(self, remove: Sequence[str], explicit: Sequence[Found]) -> tuple[Withdrawn, ...]:
         """The files that stay out: those of before, without those that are named themselves now, and those to remove.
 
-        remove: ids or sources of documents; every file of the same bytes goes with them.
+        remove: ids or sources of documents, or labels of files; every file of the same bytes goes with them.
         """
         back = Out(Withdrawn.of(f.key, digest_of(f.path)) for f in explicit if self._out and f.error is None)
         out = {w for w in self._out if not back.matches(w)}
         for wanted in remove:
-            files = {f.sha256 for f in self._before.values() if f.sha256 and (wanted == f.source or wanted in f.documents)}
+            metas = self._base.metas if self._base else {}
+            ids = {e.id for e in metas.values() if wanted in (e.id, e.source, *e.also_at)}
+            files = {f.sha256: f for f in self._before.values() if f.sha256 and (wanted == f.source or ids.intersection(f.documents))}
             if not files:
                 raise UsageError(f"索引中没有 {wanted}。", "请用 wenju docs 查看有哪些文件。")
-            out |= {Withdrawn.of(f.path, f.sha256) for f in self._before.values() if f.sha256 in files}
-        return tuple(sorted(out, key=lambda w: w.path))
+            for file in (f for f in self._before.values() if f.sha256 in files):
+                if wanted == file.source or ids.issuperset(file.documents):
+                    out.add(Withdrawn.of(file.path, file.sha256))
+                else:
+                    out |= {Withdrawn.of(file.path, metas[id].sha256, True) for id in ids.intersection(file.documents)}
+        return tuple(sorted(out, key=lambda w: (w.path, w.content)))
 
     def _scanned(self, found: list[Found], named: Iterable[str], withdrawn: Out) -> list[Found]:
         """The found files with their digests. What was indexed below a folder that cannot be read now has failed too."""
@@ -228,21 +251,26 @@ class Planner:
             members.append(Member(entry, scanned=True, sidecar=file.sidecar))
         return members
 
-    def _group(self, members: list[Member]) -> Group:
+    def _group(self, members: list[Member], out: Out) -> Group:
         """Members with the one that is kept first: the one whose label the documents bear already, else the first label."""
         sha256 = members[0].entry.sha256
         earlier = [f for f in self._before.values() if f.sha256 == sha256]
         ids = next((f.documents for f in earlier if f.documents), ())
         known = tuple(self._base.metas[id] for id in ids) if self._base else ()
-        bears = known[0].source if known else None
+        sources = {known[0].source, *known[0].also_at} if known else set()
+        bears = next((f.source for f in earlier if any(s == f.source or s.startswith(f"{f.source}/") for s in sources)), "")
         members.sort(key=lambda m: (m.entry.source != bears, m.entry.source))
         read = any(m.scanned for m in members)
         applied = {f.corrected for f in earlier if f.documents} or {""}
         wanted = {m.entry.sidecar for m in members if m.entry.sidecar} or {""}
         stale = read and (applied != wanted or any(f.recipe != self._recipe for f in earlier))
-        group = Group(members, known, stale, any(f.error is not None for f in earlier))
-        if known and not stale:
-            group.settle(ids)
+        left = tuple(entry for entry in known if not out.holds("", entry.sha256))
+        group = Group(members, left, bears, stale, any(f.error is not None for f in earlier))
+        if known and not left:
+            group.emptied = True
+            group.settle(error="其中的文件都已撤下。")
+        elif known and not stale:
+            group.settle([entry.id for entry in left])
             for member in members:
                 member.entry = replace(member.entry, corrected=earlier[0].corrected)
         return group

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import DocumentError, IndexMissing, IndexUnwritable
@@ -11,7 +11,7 @@ from rag.files import DISK, Disk, digest_of, locked, make_folders, remove_tree, 
 from rag.index.builder import Builder, Prepared
 from rag.index.entries import Progress, Report
 from rag.index.generation import Index
-from rag.index.plan import Group, Plan, Planner, Tell
+from rag.index.plan import Group, Out, Plan, Planner, Tell
 from rag.index.publish import Pointer, collect_garbage, lock_path, point, publish, staging, tidy
 from rag.index.scan import Anchor, Seen, absolute
 from rag.loading.overrides import SUFFIX
@@ -64,6 +64,7 @@ class _Refresh:
         self._folder, self._steps, self._embedder = folder, steps, embedder
         self._tell, self._recipe, self._disk = tell, steps.recipe, disk
         self._ready: dict[str, list[Prepared]] = {}
+        self._out = Out(())
         self._seen = Seen(folder / "seen", disk)
         try:
             self._base: Index | None = Index.open(folder)
@@ -77,6 +78,7 @@ class _Refresh:
         planner = Planner(base, anchor, self._seen, self._recipe, self._tell)
         named = {anchor.key(absolute(r)): absolute(r) for r in roots}
         plan = planner.plan(named, remove, absolute(self._folder))
+        self._out = Out(plan.withdrawn)
         self._retry(plan, anchor)
         if base is None or self._differs(plan, base):
             now, embedded, reused = self._build(plan, anchor, purge=bool(remove))
@@ -110,10 +112,12 @@ class _Refresh:
                 raise DocumentError("文件在读取时有变动。", "请等它写完后再试。")
             if not documents:
                 raise DocumentError("文件里没有可用的内容。")
+            documents = [document for document in documents if not self._out.holds("", document.sha256)]
+            if not documents:
+                raise DocumentError("其中的文件都已撤下。")
             passages = [self._passages(document) for document in documents]
             known = self._steps.complete(documents, sidecar, name)
-            prepared = [Prepared(replace(document, source=group.source, also_at=group.also_at), own)
-                        for document, own in zip(known, passages, strict=True)]
+            prepared = [Prepared(group.named(document, group.source), own) for document, own in zip(known, passages, strict=True)]
         except DocumentError as error:
             group.settle(error=str(error), recipe=self._recipe)
             return []
@@ -135,7 +139,7 @@ class _Refresh:
         base, out = self._base, []
         assert base is not None
         for entry in group.known:
-            document = replace(base.document(entry.id), source=group.source, also_at=group.also_at)
+            document = group.named(base.document(entry.id), group.kept_under)
             terms = [base.lexical.terms(row) for row in entry.rows]
             passages = [base.passage(row) for row in entry.rows]
             out.append(Prepared(document, passages, terms, base.document_lexical.terms(base.number_of(entry.id))))
@@ -201,7 +205,7 @@ class _Refresh:
                     continue
                 ids.update(own)
                 for entry in kept:
-                    builder.keep(replace(entry, source=group.source, also_at=group.also_at))
+                    builder.keep(group.named(entry, group.kept_under))
                 for item in items:
                     builder.add(item)
                 read += size
