@@ -74,8 +74,8 @@ class Builder:
         """embedded: told how many passages have been embedded so far, each time more have."""
         self._folder, self._embedder, self._disk, self._told = folder, embedder, disk, embedded
         self.embedded = self.reused = 0
-        self._base = base if base and base.dimension == embedder.dimension else None
-        self._known = {key.tobytes(): row for row, key in enumerate(self._base.keys)} if self._base else {}
+        self._base = base if base is not None and base.dimension == embedder.dimension else None
+        self._known = {key.tobytes(): row for row, key in enumerate(self._base.keys)} if self._base is not None else {}
         self._entries: list[DocumentEntry] = []
         self._waiting: list[_Waiting | range] = []
         self._pending = 0

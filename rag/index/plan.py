@@ -138,9 +138,9 @@ class Planner:
 
     def __init__(self, base: Index | None, anchor: Anchor, seen: Seen, recipe: str, tell: Tell) -> None:
         self._base, self._anchor, self._seen, self._recipe, self._tell = base, anchor, seen, recipe, tell
-        self._before: Mapping[str, FileEntry] = {f.path: f for f in base.files} if base else {}
-        self._roots = base.roots if base else ()
-        self._out = base.withdrawn if base else ()
+        self._before: Mapping[str, FileEntry] = {f.path: f for f in base.files} if base is not None else {}
+        self._roots = base.roots if base is not None else ()
+        self._out = base.withdrawn if base is not None else ()
 
     def plan(self, named: Mapping[str, Path], remove: Sequence[str], skip: Path) -> Plan:
         """named: stored form of each path that was given, and the path. skip: the index's own folder.
@@ -196,9 +196,10 @@ class Planner:
         remove: ids or sources of documents, or labels of files; every file of the same bytes goes with them.
         """
         back = Out(Withdrawn.of(f.key, digest_of(f.path)) for f in explicit if self._out and f.error is None)
-        out = {w for w in self._out if not back.matches(w)}
+        named = {w.content for w in self._out if back.matches(w)}  # what comes back here is free everywhere
+        out = {w for w in self._out if w.content not in named}
         for wanted in remove:
-            metas = self._base.metas if self._base else {}
+            metas = self._base.metas if self._base is not None else {}
             ids = {e.id for e in metas.values() if wanted in (e.id, e.source, *e.also_at)}
             files = {f.sha256: f for f in self._before.values() if f.sha256 and (wanted == f.source or ids.intersection(f.documents))}
             if not files:
@@ -256,7 +257,7 @@ class Planner:
         sha256 = members[0].entry.sha256
         earlier = [f for f in self._before.values() if f.sha256 == sha256]
         ids = next((f.documents for f in earlier if f.documents), ())
-        known = tuple(self._base.metas[id] for id in ids) if self._base else ()
+        known = tuple(self._base.metas[id] for id in ids) if self._base is not None else ()
         sources = {known[0].source, *known[0].also_at} if known else set()
         bears = next((f.source for f in earlier if any(s == f.source or s.startswith(f"{f.source}/") for s in sources)), "")
         members.sort(key=lambda m: (m.entry.source != bears, m.entry.source))

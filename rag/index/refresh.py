@@ -74,7 +74,7 @@ class _Refresh:
     def run(self, roots: Sequence[Path], remove: Sequence[str]) -> Report:
         """See `refresh`."""
         began, base, anchor = time.monotonic(), self._base, Anchor(absolute(self._folder).parent.parent)
-        tidy(self._folder, base.folder.name if base else None, self._disk)
+        tidy(self._folder, base.folder.name if base is not None else None, self._disk)
         planner = Planner(base, anchor, self._seen, self._recipe, self._tell)
         named = {anchor.key(absolute(r)): absolute(r) for r in roots}
         plan = planner.plan(named, remove, absolute(self._folder))
@@ -90,7 +90,7 @@ class _Refresh:
         self._seen.save(m.entry.path for m in plan.members)
         return Report(
             **planner.report(plan), documents=len(now.metas), passages=len(now), embedded=embedded, reused=reused,
-            generation=now.generation, seconds=round(time.monotonic() - began, 3), warning=base.fallback if base else None,
+            generation=now.generation, seconds=round(time.monotonic() - began, 3), warning=base.fallback if base is not None else None,
         )
 
     # ------------------------------------------------------------ reading
@@ -159,7 +159,7 @@ class _Refresh:
         try:
             digest, embedded, reused = self._written(plan, anchor, built)
             new = Index(built, digest)  # what could not be opened again must not become current
-            if self._base and new.digest == self._base.digest and not self._base.fallback:
+            if self._base is not None and new.digest == self._base.digest and not self._base.fallback:
                 remove_tree(built, self._disk)
                 return self._base, 0, 0
             self._tell(Progress("publish", len(plan.groups), len(plan.groups), embedded=embedded))
