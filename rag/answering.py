@@ -1,11 +1,12 @@
 """Which evidence answers the question: by the form it has, then by the gate."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rag import gate, scope
 from rag.catalogue import of_collection, of_metadata
-from rag.checks import shortcoming
+from rag.checks import shortcoming, vague
 from rag.enumerations import named_sections, whole_list
 from rag.evidence import Limits, gather
 from rag.generators.extractive import Listing
@@ -13,6 +14,10 @@ from rag.query import Query
 from rag.retrieval import Found, Retriever
 from rag.schema import Evidence
 
+_PERIOD = re.compile(r"\d{4}年?(?:\d{1,2}月)?(?:\d{1,2}[日号])?\s*(?:至|到|-|—|~|～|起)+\s*(?:19|20)\d{2}")
+"""From one year to another: one stretch of time, not two to be set side by side."""
+_TRIED = 4
+"""Years or documents that are offered."""
 _SURE = 0.95
 """Confidence of what is read off metadata or numbering rather than ranked."""
 
@@ -26,12 +31,17 @@ class Selection:
     reason: str = ""
     remark: str = ""
     listing: Listing | None = None
+    choices: tuple[str, ...] = ()
+    """Without evidence: the questions that may be meant. With evidence: what else could have been asked."""
+    assumption: str = ""
 
 
 def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
     """The evidence for a question that has been searched for. threshold: least confidence of an answer."""
     query = found.query
     ranked = gate.confidence(query, found.evident, len(retriever.index))
+    if vague(query) and len(retriever.index.metas) > 1:
+        return Selection((), 0.0, "问题没有说明问的是哪件事、哪份文件。", choices=_named(found))
     if found.unmet:
         return Selection((), ranked, _unmet(found))
     if query.form == "collection" and (listed := of_collection(found, retriever)).evidence:
@@ -44,6 +54,11 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
         return _side_by_side(sides, retriever, threshold)
     if ranked < threshold:
         return Selection((), ranked, _weak(found))
+    if newest := _newest(found, retriever, threshold):
+        return newest
+    if query.form == "compare":
+        evidence = gather(found, retriever, Limits(documents=6, per_document=2))
+        return Selection(tuple(evidence), ranked, listing="sides")
     evidence = gather(found, retriever)
     if listed := whole_list(found, retriever):
         own = listed[0].document.id
@@ -53,12 +68,40 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
     return Selection(tuple(evidence), ranked, listing="items" if listed else None)
 
 
+def _newest(found: Found, retriever: Retriever, threshold: float) -> Selection | None:
+    """The answer of the newest of a notice issued year after year, the other years named.
+
+    None when the question says a year or the best hit's document stands alone.
+    """
+    query, top = found.query, found.hits[0].document
+    years = [] if query.years else retriever.years_of_series(top.id)
+    for year in years[:_TRIED]:
+        chosen = select(retriever.retrieve(replace(query, years=(year,))), retriever, threshold)
+        if chosen.evidence:
+            rest = [y for y in years if y != year]
+            said = "、".join(f"{y}年" for y in rest[:_TRIED])
+            others = said if len(rest) <= _TRIED else f"{said}等{len(rest)}个年份"
+            return replace(
+                chosen, assumption=f"没有指明年份，按最新的{year}年作答",
+                remark=f"同类文件还有{others}的，需要时请在问题中写明年份。",
+                choices=tuple(f"{y}年{query.text}" for y in rest[:_TRIED]),
+            )
+    return None
+
+
+def _named(found: Found) -> tuple[str, ...]:
+    """The question asked of each of the documents it comes nearest to."""
+    text = re.sub(r"(?:这|那|该|此)[份个篇]?(?:文件|通知|公文|公告|文章|材料)的?", "", found.query.text)
+    titles = dict.fromkeys(hit.document.meta.title for hit in found.hits + found.leads if hit.document.meta.title)
+    return tuple(f"《{title}》{text}" for title in titles)[:_TRIED]
+
+
 def _sides(query: Query) -> Iterator[Query]:
     """One question for each office, place or year that the question sets side by side."""
     slots = list(scope.slots(query))
     for group, field in (("单位", "who"), ("年份", "years")):
         alternatives = [s for s in slots if s.group == group]
-        if len(alternatives) < 2:
+        if len(alternatives) < 2 or (field == "years" and _PERIOD.search(query.text)):
             continue
         for slot in alternatives:
             text = query.text
@@ -91,7 +134,7 @@ def _side_by_side(sides: list[Query], retriever: Retriever, threshold: float) ->
     remark = f"没有找到{'、'.join(missing)}的相关内容。" if missing else ""
     if not evidence:
         return Selection((), best, "现有文件没有写到所问的内容。")
-    return Selection(tuple(evidence), best, remark=remark)
+    return Selection(tuple(evidence), best, remark=remark, listing="sides")
 
 
 def _unmet(found: Found) -> str:

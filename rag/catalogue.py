@@ -12,6 +12,7 @@ from rag.text import compact, normalise, sentences
 
 # What may be asked of a document: the field of its metadata, and how people ask for it.
 _FIELDS = (
+    ("basis", "制发依据", re.compile(r"(根据|依据|按照)(的是|了)?(哪|什么)[^，。？]{0,6}(文件|通知|规定|要求|方案|意见|发|印|制)|(发文|制定|制发|印发)(的)?依据")),
     ("document_number", "文号", re.compile(r"文号|发文字号|字号|document number", re.I)),
     ("addressees", "主送机关", re.compile(r"主送|(发|印发|下发|送)给(谁|哪)|发到(哪|谁)|收文")),
     ("issued_on", "成文日期", re.compile(
@@ -22,7 +23,7 @@ _FIELDS = (
     ("title", "标题", re.compile(r"标题|题目|全称|叫什么名")),
 )
 _ABOUT_DOCUMENT = re.compile(
-    r"文号|发文|字号|主送|印发|下发|发布|成文|落款|日期|时间|哪天|什么时候|何时|什么|哪个|哪|谁|单位|机关|部门|标题|题目|全称|"
+    r"文号|发文|字号|主送|根据|依据|按照|上级|哪两|两份|印发|下发|发布|成文|落款|日期|时间|哪天|什么时候|何时|什么|哪个|哪|谁|单位|机关|部门|标题|题目|全称|"
     r"这份|那份|该|此|份|文件|通知|公告|意见|的|是|发|给|由|几月几[日号]|有关工作|工作|期间|做好|关于|多少|部署|提出|要求|方面|部分|一共|总共|内容|主要|包括|几|大|块|分|年|和|[？?，。\s]"
 )
 _COLLECTION = re.compile(
@@ -32,6 +33,8 @@ _COLLECTION = re.compile(
 )
 
 
+_INTRODUCTION = 1500
+"""Characters before the first numbered part that are looked at."""
 _NAMES_SHARE = 0.8
 """Share of the question's remaining characters that the document's name must have: people shorten names."""
 
@@ -52,14 +55,27 @@ def of_metadata(found: Found, retriever: Retriever) -> Catalogued | None:
     document = the_document(found, retriever)
     if document is None:
         return None
-    missing = [name for field, name in fields if field not in document.meta.proof]
+    proof = dict(document.meta.proof)
+    if "basis" in dict(fields) and (span := _basis(document)):
+        proof["basis"] = span
+    missing = [name for field, name in fields if field not in proof]
     evidence = [
-        quoted(found, retriever, document, document.meta.proof[field], ("文件信息",), 1.0 - 0.01 * n)
-        for n, (field, _) in enumerate(fields) if field in document.meta.proof
+        quoted(found, retriever, document, proof[field], ("文件信息",), 1.0 - 0.01 * n)
+        for n, (field, _) in enumerate(fields) if field in proof
     ]
     if not evidence:
         return Catalogued((), f"《{document.name}》没有写明{'、'.join(missing)}。")
     return Catalogued(tuple(evidence))
+
+
+def _basis(document: Document) -> Span | None:
+    """The sentence of the introduction that names the documents this one is based on."""
+    first = next((s.start for s in document.sections if s.kind == "part" and s.label), len(document.text))
+    opening = document.text[:min(first, _INTRODUCTION)]
+    for span in sentences(opening.replace("\n", " ")):
+        if re.search(r"(?:根据|依据|按照|遵照|贯彻|落实)[^。]*《", compact(opening[span.start : span.end])):
+            return span
+    return None
 
 
 def the_document(found: Found, retriever: Retriever) -> Document | None:

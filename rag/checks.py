@@ -13,7 +13,10 @@ from rag.schema import Evidence
 from rag.text import NUMERAL, normalise, number, segments
 from rag.values import asked_for, kind_asked
 
-_WHY = re.compile(r"为什么|为何|什么原因|原因是|\bwhy\b", re.I)
+# 称为什么, 为何人 ask what or who it is.
+_WHY = re.compile(r"(?<![称名叫誉改算作列化认聘评])为什么(?!职|形|样|[？?。]?$)|(?<![称名叫誉改算作列化认聘评])为何(?![人物处地]|[？?。]?$)"
+                  r"|什么原因|原因是|\bwhy\b", re.I)
+_BECAUSE = re.compile(r"由于|因(?!此|地|素)|原因|鉴于|为了|导致|使得|所以|致使")
 _ROLE = re.compile(r"局长|厅长|处长|科长|主任|书记|省长|市长|县长|区长|部长|主席|院长|检察长|校长|所长|队长|秘书长|法定代表人|发言人")
 _WHICH_N = re.compile(rf"哪\s*([{NUMERAL}\d]+)\s*(?!份|个单位|个部门)")
 _TIME = re.compile(r"[几多]少?(?:天|日|年|个?月|小时|分钟|周|个工作日|久|长时间)")
@@ -21,6 +24,19 @@ _SEPARATORS = re.compile(r"[、；;]|[和与及]")
 _MEANS = re.compile(r"代表什么|什么意思|是指什么|指(?:的是)?什么|含义|怎么解释|怎么理解")
 _TERM = re.compile(r"[“\"「]([^”\"」]{1,20})[”\"」]")
 _EXPLAINS = re.compile(r"、|即|是指|指的是|：|:|（|\(|——|包括|分别")
+
+
+_BARE = re.compile(
+    r"(?:这|那|该|此)(?:份|个|篇|项|条)?|文件|通知|公文|公告|文章|材料|谁|何时|哪天|哪一天|哪里|哪儿|何处|为啥|时间|日期|期限|地点|地址|电话|号码|热线|联系|方式|"
+    r"负责人?|人员?|单位|部门|机关|文号|字号|标题|全称|发布|印发|下发|出台|发|制定|主要|依据|重点|截止|开始|结束|吗|都|里|中|几|第一|讲|写|介绍|告诉|一下|please|the|is|what|when|who",
+    re.I,
+)
+
+
+def vague(query: Query) -> bool:
+    """Whether a question asks (谁负责？这份通知什么时候发的？) without a word about what."""
+    bound = (query.years, query.festivals, query.places, query.offices, query.numbers, query.titles, query.labels)
+    return not any(bound) and not any(c.isalnum() for c in _BARE.sub("", ASKING.sub("", query.text)))
 
 
 def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
@@ -32,8 +48,10 @@ def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
     shape, time = asked_for(query), query.form == "when" or _TIME.search(query.text)
     if shape and not time and not shape.search(text if query.form == "phone" else _without_dates(text)):
         return f"现有文件提到了相关事项，但没有写明{kind_asked(query)}。"
-    if _WHY.search(query.text) and (missing := [w for w in _content(query.text) if w not in said]):
-        return f"现有文件没有说“{'、'.join(missing)}”，所问的前提在文件中找不到依据。"
+    if _WHY.search(query.text) and not _BECAUSE.search(said):
+        whole = said + normalise("\n".join(dict.fromkeys(item.document.text for item in evidence)))
+        if missing := [w for w in _content(query.text) if w not in whole]:
+            return f"现有文件没有说“{'、'.join(missing)}”，所问的前提在文件中找不到依据。"
     if query.form == "who" or "叫什么" in query.text:
         missing = [role for role in _ROLE.findall(query.text) if role not in said]
         if missing:

@@ -8,7 +8,7 @@ the *invariant* (the original's slice equals the quote, white space aside) and t
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from rag.schema import Answer, Citation, Document, Passage, Span
 from rag.text import NUMERAL, compact, number, readable
@@ -76,6 +76,15 @@ def unsupported_values(claim: str, quotes: list[str]) -> set[str]:
     for quote in quotes:
         known |= exact_values(quote)
     return exact_values(claim) - known
+
+
+def emphasised(text: str, values: Set[str]) -> str:
+    """Markdown `text` with the numbers that are among `values` (see `exact_values`) in bold."""
+    def bold(found: re.Match[str]) -> str:
+        number, percent = found.group().removesuffix("%"), "%" * found.group().endswith("%")
+        return f"**{number}**{percent}" if found.group().replace(",", "") in values else found.group()
+
+    return _DIGITS.sub(bold, text)
 
 
 # ---------------------------------------------------------------- the check of a whole answer

@@ -2,14 +2,15 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rag.errors import SettingError
 
 DEFAULT_EMBEDDER = "multilingual-e5-small"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ class Settings:
 _NAMES = {f.name for f in fields(Settings)}
 _OF_ENGINES = frozenset({"milvus_uri", "openai_base_url", "openai_model", "openai_api_key", "transformers_model"})
 """Names fixed for engines that are not built in yet: an environment that has them is not wrong."""
+_OF_DOORS = ("portal",)
+"""Tables of `wenju.toml`, and first words of `WENJU_*` names, that the doors read: see `load_table`."""
+_DOOR_PREFIXES = tuple(f"{name}_" for name in _OF_DOORS)
 _GENERATORS, _STORES = ("extractive",), ("faiss",)
 
 
@@ -56,23 +60,59 @@ def load_settings(flags: Mapping[str, Any] | None = None, folder: Path | None = 
     flags: values that win over all else; None values are ignored. folder: where `wenju.toml` is looked for.
     Raises SettingError for an unknown key or an impossible value.
     """
-    file = (folder or Path.cwd()) / "wenju.toml"
-    values: dict[str, Any] = {}
-    if file.is_file():
-        try:
-            values |= _known(tomllib.loads(file.read_text(encoding="utf-8")), "wenju.toml")
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingError(f"wenju.toml 写得不对：{error}。", "请按 TOML 格式改正后再试。") from error
-    named = {k[6:].lower(): v for k, v in os.environ.items() if k.startswith("WENJU_")}
-    values |= _known({k: v for k, v in named.items() if k not in _OF_ENGINES}, "环境变量")
+    values = dict(_known({k: v for k, v in _file(folder).items() if k not in _OF_DOORS}, "wenju.toml", _NAMES))
+    named = {k: v for k, v in _environment().items() if k not in _OF_ENGINES and not k.startswith(_DOOR_PREFIXES)}
+    values |= _known(named, "环境变量", _NAMES)
     values |= {k: v for k, v in (flags or {}).items() if v is not None}
     return _checked(replace(Settings(), **{k: _convert(k, v) for k, v in values.items()}))
 
 
-def _known(values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    unknown = sorted(set(values) - _NAMES)
+def load_table(table: str, kind: type[T], folder: Path | None = None) -> T:
+    """The settings of one door: `[table]` of `wenju.toml` < `WENJU_<TABLE>_<NAME>`, as the dataclass `kind`.
+
+    Fields are str, int, bool or tuple[str, ...] (in the environment separated by commas), and all have defaults.
+    Raises SettingError for an unknown key or a value of another type.
+    """
+    types = {f.name: type(f.default) for f in fields(kind)}
+    written = _file(folder).get(table, {})
+    if not isinstance(written, Mapping):
+        raise SettingError(f"wenju.toml 中的 {table} 应是一张表。", f"请写成 [{table}]。")
+    named = {k.removeprefix(f"{table}_"): v for k, v in _environment().items() if k.startswith(f"{table}_")}
+    values = {**_known(written, f"wenju.toml 的 [{table}]", set(types)), **_known(named, "环境变量", set(types))}
+    return kind(**{k: _typed(f"{table}.{k}", types[k], v) for k, v in values.items()})
+
+
+def _typed(name: str, kind: type, value: Any) -> Any:
+    if kind is tuple:
+        value = [v for part in value.split(",") if (v := part.strip())] if isinstance(value, str) else value
+        if isinstance(value, list) and all(isinstance(v, str) for v in value):
+            return tuple(value)
+    elif kind is bool and str(value).lower() in ("true", "1", "false", "0"):
+        return str(value).lower() in ("true", "1")
+    elif kind is int and not isinstance(value, bool) and str(value).isdecimal():
+        return int(value)
+    elif kind is str and isinstance(value, str):
+        return value
+    wanted = {tuple: "一列文字", bool: "true 或 false", int: "不小于 0 的整数", str: "文字"}[kind]
+    raise SettingError(f"设置 {name} 的值 {value!r} 不对。", f"请填{wanted}。")
+
+
+def _file(folder: Path | None) -> Mapping[str, Any]:
+    file = (folder or Path.cwd()) / "wenju.toml"
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"wenju.toml 写得不对：{error}。", "请按 TOML 格式改正后再试。") from error
+
+
+def _environment() -> Mapping[str, str]:
+    return {k[6:].lower(): v for k, v in os.environ.items() if k.startswith("WENJU_")}
+
+
+def _known(values: Mapping[str, Any], where: str, names: Set[str]) -> Mapping[str, Any]:
+    unknown = sorted(set(values) - names)
     if unknown:
-        raise SettingError(f"{where} 中有不认识的设置：{'、'.join(unknown)}。", f"可用的设置有：{'、'.join(sorted(_NAMES))}。")
+        raise SettingError(f"{where} 中有不认识的设置：{'、'.join(unknown)}。", f"可用的设置有：{'、'.join(sorted(names))}。")
     return values
 
 

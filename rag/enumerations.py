@@ -17,7 +17,8 @@ _WHOLE_ITEM = 90
 _ASKED_COUNT = re.compile(
     rf"([{NUMERAL}]+|\d+)\s*(?:大|个|条|项|点|类)?(?:项|条|点|块|部分|方面|类|要求|措施|任务|工作|举措|原则|件|步|要)(?!以上|以下|内)"
 )
-_PARTS = re.compile(r"(哪几|几|哪些)(个|大)?(块|部分|方面|点|条|项)|主要(内容|讲|说)|(讲|说|包括|分)了?(哪些|什么|几)|“一要”|一要.{0,6}十要")
+_PARTS = re.compile(r"(哪几|几|哪些)(个|大)?(块|部分|方面|点|条|项)|主要(内容|讲|说)|(讲|说|包括|分)了?(哪些|什么|几)|“一要”|一要.{0,6}十要|[哪几]+个?“?要(?:[？?。”]|$)")
+_WANTS = re.compile(r"[哪几]+个?“?要(?:[？?。”]|$)|一要")
 
 
 def named_sections(found: Found, retriever: Retriever) -> list[Evidence]:
@@ -28,7 +29,7 @@ def named_sections(found: Found, retriever: Retriever) -> list[Evidence]:
     out: list[Evidence] = []
     for document in _documents(found, retriever):
         for wanted, unit in query.labels:
-            for section in _labelled(document, wanted, unit)[:1]:
+            for section in _labelled(document, wanted, unit, query.listed)[:1]:
                 out.extend(_whole(found, retriever, document, section))
     return out
 
@@ -43,6 +44,8 @@ def whole_list(found: Found, retriever: Retriever) -> list[Evidence]:
     whole = the_document(found, retriever) if counts or _PARTS.search(query.text) else None
     for document in [whole] if whole else _documents(found, retriever):
         for parent, items in _enumerations(document):
+            if _WANTS.search(query.text) and "要" not in items[0].label:
+                continue
             if whole and parent is None and (len(items) in counts or not counts):
                 worth = 3.0
             else:
@@ -68,9 +71,14 @@ def _documents(found: Found, retriever: Retriever) -> list[Document]:
     return [retriever.index.document(id) for id in ids[:3]]
 
 
-def _labelled(document: Document, wanted: int, unit: str) -> list[Section]:
-    """Sections with this number; those that write the unit themselves before those that merely count."""
+def _labelled(document: Document, wanted: int, unit: str, listed: tuple[str, ...] | None) -> list[Section]:
+    """Sections with this number; those that write the unit themselves before those that merely count.
+
+    listed: path of the section whose items are meant, None when it is open.
+    """
     same = [s for s in document.sections if _value(s) == wanted]
+    if listed is not None and (meant := [s for s in same if s.path[:-1] == listed]):
+        return meant
     written = [s for s in same if unit in s.label]
     if written or unit in ("编", "章", "节"):
         return written

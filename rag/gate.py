@@ -9,6 +9,8 @@ import numpy as np
 from rag.fitted import FEATURES, weights
 from rag.query import Query
 
+_FOLLOWS = 1.5
+"""Log odds by which a question asked of the document just answered from is likelier to have its answer there."""
 CONSIDERED = 3
 """First hits that are looked at."""
 
@@ -33,5 +35,5 @@ def confidence(query: Query, evident: np.ndarray, passages: int) -> float:
     if not len(evident):
         return 0.0
     intercept, slope, smallest, largest = weights("size", query.language)
-    point = intercept + slope * np.clip(np.log10(max(passages, 1)), smallest, largest)
+    point = intercept + slope * np.clip(np.log10(max(passages, 1)), smallest, largest) - _FOLLOWS * bool(query.within)
     return float(1 / (1 + np.exp(point - signals(evident) @ weights("gate", query.language))))

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,15 +36,11 @@ class LexicalWriter:
     def __init__(self, folder: Path) -> None:
         import tantivy
 
-        builder = tantivy.SchemaBuilder()
-        builder.add_unsigned_field("row", stored=False, indexed=True, fast=True)
-        for field in FIELDS:
-            builder.add_text_field(field, stored=True, tokenizer_name="whitespace", index_option="freq")
-        self._folder, self._rows, self._document = folder, 0, tantivy.Document
+        self._folder, self._rows = folder, 0
         self._work = folder.with_name(folder.name + "-building")
         self._work.mkdir()
         try:
-            index = tantivy.Index(builder.build(), path=str(self._work))
+            index = tantivy.Index(_schema(), path=str(self._work))
             index.config_reader("manual")
             self._writer = index.writer(heap_size=_HEAP, num_threads=1)
         except ValueError as error:
@@ -52,12 +48,8 @@ class LexicalWriter:
 
     def add(self, terms: Mapping[str, str]) -> None:
         """The next row; for each field its tokens joined by blanks."""
-        document = self._document()
-        document.add_unsigned("row", self._rows)
-        for field in FIELDS:
-            document.add_text(field, terms[field])
         try:
-            self._writer.add_document(document)
+            self._writer.add_document(_row(self._rows, terms))
         except ValueError as error:
             raise OSError(errno.EIO, str(error)) from error
         self._rows += 1
@@ -94,6 +86,26 @@ class LexicalWriter:
         (self._folder / ".managed.json").write_text(json.dumps(managed), encoding="utf-8")
 
 
+def _schema():
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("row", stored=False, indexed=True, fast=True)
+    for field in FIELDS:
+        builder.add_text_field(field, stored=True, tokenizer_name="whitespace", index_option="freq")
+    return builder.build()
+
+
+def _row(number: int, terms: Mapping[str, str]):
+    import tantivy
+
+    document = tantivy.Document()
+    document.add_unsigned("row", number)
+    for field in FIELDS:
+        document.add_text(field, terms[field])
+    return document
+
+
 class LexicalIndex:
     """An opened lexical index, read-only; may be searched from several threads.
 
@@ -107,12 +119,30 @@ class LexicalIndex:
             try:
                 index = tantivy.Index.open(str(links))
                 index.config_reader("manual")
-                self._searcher = index.searcher()
+                self._take(index)
             except ValueError as error:
                 raise IndexDamaged(f"词索引打不开：{error}。", "请运行 wenju check。") from error
-        self._schema = index.schema
+
+    def _take(self, index) -> None:
+        self._schema, self._searcher = index.schema, index.searcher()
         if self._searcher.num_segments > 1:
             raise IndexDamaged("词索引应只有一个分段。", "请运行 wenju index 重建。")
+
+    def subset(self, rows: Iterable[int]) -> "LexicalIndex":
+        """An index in memory of these rows alone, numbered anew in their order, with statistics of its own."""
+        import tantivy
+
+        index = tantivy.Index(_schema())
+        index.config_reader("manual")
+        writer = index.writer(heap_size=_HEAP, num_threads=1)
+        for number, row in enumerate(rows):
+            writer.add_document(_row(number, self.terms(int(row))))
+        writer.commit()
+        writer.wait_merging_threads()
+        index.reload()
+        out = object.__new__(LexicalIndex)
+        out._take(index)
+        return out
 
     def __len__(self) -> int:
         return self._searcher.num_docs

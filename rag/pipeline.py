@@ -4,19 +4,20 @@ import datetime as dt
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
-from rag import scope
-from rag.answering import select
-from rag.citations import cite, problems
+from rag import gate, scope
+from rag.answering import Selection, select
+from rag.citations import cite, emphasised, exact_values, problems
 from rag.config import Settings
+from rag.enumerations import whole_list
 from rag.errors import ModelError, UsageError, WenjuError
 from rag.fitted import FEATURES
 from rag.generators import extractive
 from rag.generators.extractive import escaped
-from rag.index import Index, Progress, Report, Watcher, refresh, withdraw
+from rag.index import Index, Progress, Report, View, Watcher, refresh, withdraw
 from rag.protocols import Embedder
 from rag.query import Query, understand
 from rag.retrieval import Found, Retriever
@@ -24,13 +25,21 @@ from rag.schema import Answer, Citation, Claim, Document, Draft, Event, Evidence
 from rag.spelling import mended
 from rag.validity import Status, clock, status_of
 
+_REMEMBERED = 3
+"""Questions before the last one that are looked back to."""
+_VIEWS = 32
+"""Views of one generation that are kept; each holds a lexical index of its own in memory."""
+
 
 class Pipeline:
-    """Answers questions over one generation of the index. Thread-safe: nothing here changes after opening."""
+    """Answers questions over one generation of the index. Thread-safe: nothing but caches changes after opening."""
 
-    def __init__(self, settings: Settings, index: Index, embedder: Embedder) -> None:
+    def __init__(self, settings: Settings, index: Index | View, embedder: Embedder) -> None:
         self.settings, self.index, self.embedder = settings, index, embedder
         self.retriever = Retriever(index, embedder)
+        self._groups = frozenset(group for entry in index.metas.values() for group in entry.meta.groups)
+        self._views: dict[frozenset[str], Pipeline] = {}
+        self._viewing = threading.Lock()
 
     @classmethod
     def open(cls, settings: Settings) -> "Pipeline":
@@ -44,6 +53,28 @@ class Pipeline:
     def generation(self) -> str:
         """Id of the generation that answers."""
         return self.index.generation
+
+    def visible_to(self, groups: Iterable[str]) -> "Pipeline":
+        """The pipeline over the documents that a member of these groups may see, as if there were no others.
+
+        Documents without groups are everybody's. Every method of the result keeps to that view. Views are shared by
+        all to whom the same groups of documents are open, and the `_VIEWS` last made are kept.
+        """
+        member = self._groups.intersection(groups)
+        if member == self._groups:
+            return self
+        if (view := self._views.get(member)) is None:
+            with self._viewing:
+                view = self._views.get(member) or self._view_of(member)
+        return view
+
+    def _view_of(self, member: frozenset[str]) -> "Pipeline":
+        ids = [id for id, e in self.index.metas.items() if not e.meta.groups or member.intersection(e.meta.groups)]
+        view = Pipeline(self.settings, View(self.index, ids), self.embedder)
+        if len(self._views) >= _VIEWS:
+            del self._views[next(iter(self._views))]
+        self._views[member] = view
+        return view
 
     def published(self) -> str:
         """Id of the generation that is current on disk now, "" when that cannot be told. Cheap."""
@@ -116,7 +147,27 @@ class Pipeline:
     ) -> Found:
         """All that searching finds, with features and leads: for explaining and for fitting."""
         query = scope.filtered(self._understood(question, history), filters or {})
-        return self.retriever.retrieve(query, k)
+        found = self.retriever.retrieve(query, k)
+        return self._carried(found, history, k) if history else found
+
+    def _carried(self, found: Found, history: Sequence[str], k: int) -> Found:
+        """What was found, or, when the question alone finds little or names but a section, what the document that
+        answered the question before it has."""
+        query = found.query
+        sure = gate.confidence(query, found.evident, len(self.index)) >= self.settings.min_confidence
+        elsewhere = query.years or query.festivals or query.numbers or query.titles
+        if elsewhere or (not query.labels and (sure or query.places or query.offices)):
+            return found
+        earlier = self.retrieved(history[-1], history[:-1][-_REMEMBERED:])
+        if not earlier.hits:
+            return found
+        document, items = earlier.hits[0].document, whole_list(earlier, self.retriever)
+        carried = self.retriever.retrieve(replace(
+            query, within=document.id, listed=items[0].section_path if items else None,
+            assumptions=(*query.assumptions, f"接着上一问，在《{document.name}》中找"),
+        ), k)
+        kept = query.labels or gate.confidence(carried.query, carried.evident, len(self.index)) >= self.settings.min_confidence
+        return carried if kept else found
 
     def _understood(self, question: str, history: Sequence[str]) -> Query:
         today = dt.date.fromisoformat(self.settings.today) if self.settings.today else dt.date.today()
@@ -171,10 +222,14 @@ class Pipeline:
 
     def _answer(self, question: str, query: Query, found: Found) -> Answer:
         chosen = select(found, self.retriever, self.settings.min_confidence)
+        query = replace(query, assumptions=(*query.assumptions, *filter(None, [chosen.assumption])))
+        if not chosen.evidence and chosen.choices:
+            return self._asking_back(question, query, chosen)
         if not chosen.evidence:
             return self._refusal(question, query, found, chosen.confidence, chosen.reason)
         draft = extractive.compose(query, chosen.evidence, chosen.listing, chosen.remark)
         answer = self._assembled(question, query, draft, chosen.evidence, chosen.confidence)
+        answer = replace(answer, interpreted=replace(answer.interpreted, choices=chosen.choices))
         wrong = problems(answer, self._text_by_id)
         if wrong:  # withheld rather than shown wrong; the tests see to it that this does not happen
             return self._refusal(question, query, found, chosen.confidence, "核对引文时发现问题：" + "；".join(wrong))
@@ -191,18 +246,25 @@ class Pipeline:
         numbers: dict[int, int] = {}
         claims: list[Claim] = []
 
-        def marked(statement: Statement) -> str:
+        def marked(statement: Statement, own: Set[str] = frozenset()) -> str:
             ids = [numbers.setdefault(i, len(numbers) + 1) for i in statement.evidence]
             claims.append(Claim(statement.text, tuple(ids)))
-            return escaped(statement.text) + "".join(f"[{n}]" for n in ids)
+            return emphasised(escaped(statement.text), own) + "".join(f"[{n}]" for n in ids)
 
         for block in draft.blocks:  # numbers follow the blocks, so that the point's markers lead down to them
             for statement in block.statements:
                 for i in statement.evidence:
                     numbers.setdefault(i, len(numbers) + 1)
         lines = [f"**要点：** {'；'.join(map(marked, draft.point))}。" if draft.point else ""]
-        for block in draft.blocks:
-            lines.append("\n".join([block.heading, *(f"- {marked(s)}" for s in block.statements)]))
+        if draft.tabular:
+            values = [exact_values(" ".join(s.text for s in block.statements)) for block in draft.blocks]
+            rows = ["| 文件 | 怎么说（**加粗**的数字只此一份文件有） |" if any(values) else "| 文件 | 怎么说 |", "|---|---|"]
+            for n, block in enumerate(draft.blocks):
+                own = values[n].difference(*values[:n], *values[n + 1 :])
+                rows.append(f"| {block.heading} | {' '.join(marked(s, own) for s in block.statements)} |")
+            lines.append("\n".join(rows))
+        else:
+            lines += ["\n".join([block.heading, *(f"- {marked(s)}" for s in block.statements)]) for block in draft.blocks]
         lines.append(draft.remark)
         citations = tuple(self._citation(n, evidence[i]) for i, n in numbers.items())
         return Answer(
@@ -213,6 +275,14 @@ class Pipeline:
 
     def _citation(self, number: int, item: Evidence) -> Citation:
         return cite(number, item.document, item.span, item.section_path, item.score)
+
+    def _asking_back(self, question: str, query: Query, chosen: Selection) -> Answer:
+        lines = [f"- {escaped(choice)}" for choice in chosen.choices]
+        return Answer(
+            question=question, status="clarify", answer="\n".join([f"{chosen.reason}您是想问：", *lines]), claims=(),
+            citations=(), confidence=0.0, generator=self.settings.generator, generation=self.index.generation,
+            interpreted=replace(query.interpreted(), choices=chosen.choices), timings_ms={}, reason=chosen.reason,
+        )
 
     def _refusal(self, question: str, query: Query, found: Found, confidence: float, reason: str) -> Answer:
         leads = _leads(found.hits + found.leads)

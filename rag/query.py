@@ -45,7 +45,8 @@ SYNONYMS = (
     ("几点钟", "几点"), ("俩", "两个"), ("电话号码", "电话"), ("手机号", "电话"), ("联系方式", "电话"), ("打疫苗", "接种疫苗"),
 )
 
-_YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?=\s*(?:年|元旦|春节|-|—|至|到|、|和|与|以?[前后]|\b))")
+_YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?=\s*(?:年(?!代)|元旦|春节|-|—|至|到|、|和|与|以?[前后]|\b))")
+_MONTH = re.compile(r"(?<!\d)(?:19|20)\d{2}年\d{1,2}月")
 _HAN_YEAR = re.compile(r"([一二]\s?[九〇零○][〇零○一二三四五六七八九]{2})年")
 _SHORT_YEAR = re.compile(r"(?<!\d)(\d{2})年(?=元旦|春节|的|端午|国庆|中秋|清明|劳动)")
 _RELATIVE = (("大前年", -3), ("前年", -2), ("去年", -1), ("上一年", -1), ("今年", 0), ("本年度", 0), ("本年", 0),
@@ -60,13 +61,13 @@ _FORMS: tuple[tuple[Form, re.Pattern[str]], ...] = tuple((form, re.compile(rule,
     ("collection", r"(哪些|哪几[份个]|几[份个篇]|多少[份个篇]|有没有|所有|列出|which)[^，。？]{0,8}(文件|通知|公文|文章|材料|单位发|地方发|documents?|notices?)"
                    r"|(共|总共|一共)[^，。]{0,6}几[份篇]|(how many|list) (documents|notices)"),
     ("compare", r"(有什么|有何|有哪些|有啥)?(不同|区别|差异|异同|对比|比较)|分别(是|有|怎么|如何|要求)|各自|compare|difference"),
-    ("metadata", r"文号|发文(字号|机关|单位)|(谁|哪个?(单位|部门|机关)|什么(单位|部门|机关))[^，。]{0,6}(发|印发|下发|出台|发布|制定)的?"
+    ("metadata", r"(根据|依据|按照)(的是|了)?(哪|什么)[^，。？]{0,6}(文件|通知|发|印|制)|(发文|制定|制发|印发)(的)?依据|文号|发文(字号|机关|单位)|(谁|哪个?(单位|部门|机关)|什么(单位|部门|机关))[^，。]{0,6}(发|印发|下发|出台|发布|制定)的?"
                  r"|(什么时候|何时|哪天|哪一天|几月几[日号]|日期|时间)[^，。]{0,4}(发|印发|下发|出台|发布|成文)的|成文日期|发布日期|落款"
                  r"|主送|发给(谁|哪些)|(这份|该|此)?(文件|通知)的?(标题|题目|全称)|(who|when)[^.?]*\bissued|document number"),
     ("phone", r"电话|号码|热线|怎么联系|如何联系|联系谁|手机|phone|telephone|hotline"),
     ("definition", r"(是指|指的?是?)(什么|哪)|什么(是|叫)|(是|指)什么意思|含义|是哪[几些两三四五六七八九十]|指哪|what does .* mean|what (are|is) the [\"“']"),
     ("yesno", r"吗[？?]?\s*$|能不能|可不可以|可否|是否|能否|要不要|需不需要|有无|允不允许|^(is|are|can|may|must|should|do|does|did)\b"),
-    ("number", r"多少|几(个|名|人|次|天|日|家|场|万|项|桌|条|所|小时|公里|部|张|户|套|年|岁|成|元|度)|多[大长久高远快](?!家)|比例|how (many|much|long|often)"),
+    ("number", r"多少|(?<![\d十百千万好])几(个|名|人|次|天|日|家|场|万|项|桌|条|所|小时|公里|部|张|户|套|年|岁|成|元|度)|多[大长久高远快](?!家)|比例|how (many|much|long|often)"),
     ("when", r"什么时候|何时|哪天|哪一天|几[号点月]|哪[年月日]|时间|期限|截止|多久|\bwhen\b|what (time|date)"),
     ("who", r"谁|哪些人|什么人|哪位|何人|由哪|哪个(部门|单位|科室)|\bwho(m|se)?\b"),
     ("where", r"哪里|在哪|哪儿|何处|什么地方|地址|\bwhere\b"),
@@ -82,6 +83,8 @@ class Query:
     form: Form = "general"
     language: Literal["zh", "other"] = "zh"
     years: tuple[int, ...] = ()
+    months: tuple[str, ...] = ()
+    """Months of the question with their year ("1996年2月"): a text that names one speaks of it, whatever it is about."""
     about_issue: bool = False
     """The year is that of issue ("2022年印发的"), not that of the matter."""
     festivals: tuple[str, ...] = ()
@@ -94,6 +97,10 @@ class Query:
     labels: tuple[tuple[int, str], ...] = ()
     """Sections asked for: (7, "条"), (3, "部分")."""
     assumptions: tuple[str, ...] = ()
+    within: str = ""
+    """Id of the one document that is asked, because the question leans on the answer before it."""
+    listed: tuple[str, ...] | None = None
+    """Path of the section whose items the answer before it listed: "第二条" is the second of them."""
 
     def interpreted(self) -> Interpreted:
         """What is shown to the user."""
@@ -159,6 +166,7 @@ def _slots(text: str, assumptions: tuple[str, ...]) -> Query:
         form=next((form for form, rule in _FORMS if rule.search(plain)), "general"),
         language="zh" if len(re.findall(f"[{HAN}]", plain)) * 4 >= len(compact(plain)) else "other",
         years=tuple(dict.fromkeys(years)),
+        months=tuple(dict.fromkeys(_MONTH.findall(compact(outside)))),
         about_issue=bool(_ISSUED.search(plain)),
         festivals=tuple(name for name, rule in FESTIVAL_WORD.items() if rule.search(outside)),
         places=tuple(places),

@@ -46,6 +46,10 @@ class Retriever:
     def __init__(self, index: Index, embedder: Embedder) -> None:
         self.index = index
         self._places = {id: scope.places_of(entry.meta) for id, entry in index.metas.items()}
+        self._series: dict[str, dict[int, str]] = {}
+        for id, entry in index.metas.items():
+            if key := scope.series_of(entry.meta):
+                self._series.setdefault(key, {})[max(entry.meta.years)] = id
         self._said: dict[str, tuple[str, ...]] = {}
         self._order = list(index.metas)
         self._embedded = lru_cache(maxsize=256)(embedder.embed_query)  # asked again, searched after asking: once is enough
@@ -108,6 +112,11 @@ class Retriever:
         slots = list(scope.slots(query))
         return [id for id in self._order if slots and all(scope.grouped(slots, self._verdicts(id, query, slots)))]
 
+    def years_of_series(self, id: str) -> list[int]:
+        """The years in which the document's notice was issued again and again, the newest first; [] when it was not."""
+        years = self._series.get(scope.series_of(self.index.metas[id].meta) or "", {})
+        return sorted(years, reverse=True) if len(years) > 1 else []
+
     def _allowed(self, query: Query, slots: list[Slot]) -> np.ndarray | None:
         """Rows of the documents that no slot excludes; None when the slots exclude nothing."""
         if not slots:
@@ -117,7 +126,7 @@ class Retriever:
 
     def _verdicts(self, id: str, query: Query, slots: Sequence[Slot]) -> list[bool | None]:
         meta, places = self.index.metas[id].meta, self._places[id]
-        return [scope.of_document(slot, query, meta, places) for slot in slots]
+        return [scope.of_document(slot, query, id, meta, places) for slot in slots]
 
     # ------------------------------------------------------------ second stage
 
@@ -235,7 +244,7 @@ class Retriever:
         signed = self.index.passage(row).section_path == ("落款",)  # its date is that of issue, not of the matter
         return all(scope.grouped(slots, [
             bool(v or (v is None and self._may_be(slot, id))
-                 or (not signed and slot not in owned
+                 or (not signed and (slot not in owned or scope.names_month(slot, query, text))
                      and scope.in_words(slot, self._whole(id) if slot.name == "标题" else text)))
             for v, slot in zip(verdicts, slots, strict=True)
         ]))

@@ -185,11 +185,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a generator made of the evidence: the point, the details, a closing remark (uncited, about the documents)."""
+    """What a generator made of the evidence: the point, the details, a closing remark (uncited, about the documents).
+
+    `tabular`: the blocks stand side by side, as the rows of a table.
+    """
 
     point: tuple[Statement, ...]
     blocks: tuple[Block, ...]
     remark: str = ""
+    tabular: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +230,8 @@ class Interpreted:
     standalone_question: str
     filters: Mapping[str, str] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    """Whole questions, one of which may be the one that was meant."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ class Slot:
 
 def slots(query: Query) -> Iterator[Slot]:
     """The slots of the question, the most selective first."""
+    if query.within:
+        yield Slot("文件", query.within)
     yield from (Slot("文号", n) for n in query.numbers)
     yield from (Slot("标题", t) for t in query.titles)
     yield from (Slot("单位", o) for o in query.offices)
@@ -73,9 +75,11 @@ def mentions(slot: Slot, text: str) -> list[tuple[int, int]]:
             return [m.span() for m in re.finditer(re.escape(slot.value), text)]
 
 
-def of_document(slot: Slot, query: Query, meta: Metadata, own_places: tuple[str, ...]) -> bool | None:
+def of_document(slot: Slot, query: Query, id: str, meta: Metadata, own_places: tuple[str, ...]) -> bool | None:
     """The slot's verdict on a document, from its metadata. own_places: `places_of(meta)`."""
     match slot.name:
+        case "文件":
+            return id == slot.value
         case "文号":
             return None if meta.document_number is None else _number(meta.document_number) == _number(slot.value)
         case "标题":
@@ -102,6 +106,18 @@ def in_words(slot: Slot, text: str) -> bool:
             return slot.value in text
         case _:
             return normalise(slot.value) in text
+
+
+def names_month(slot: Slot, query: Query, text: str) -> bool:
+    """Whether the text (normalised) names a month of the question that lies in the year asked for."""
+    return any(month.startswith(slot.value) and month in text for month in query.months)
+
+
+def series_of(meta: Metadata) -> str | None:
+    """What the same notice of every year has in common: its issuers and its title without the year."""
+    title = meta.title or ""
+    bare = re.sub(r"(?:19|20)\d{2}年?|[一二][九〇零○][〇零○一二三四五六七八九]{2}年", "", title)
+    return "|".join((*meta.issuers, bare)) if meta.years and bare != title else None
 
 
 def places_of(meta: Metadata) -> tuple[str, ...]:

@@ -29,17 +29,17 @@ NOTICE = Metadata(
 ])
 def test_verdicts(question: str, verdicts: dict[str, bool]) -> None:
     query = understand(question, today=dt.date(2023, 1, 1))
-    assert {s.name: of_document(s, query, NOTICE, places_of(NOTICE)) for s in slots(query)} == verdicts
+    assert {s.name: of_document(s, query, "id", NOTICE, places_of(NOTICE)) for s in slots(query)} == verdicts
 
 
 def test_a_document_that_does_not_say_is_neither() -> None:
     query = understand("兰州2023年春节怎么值班")
-    assert [of_document(s, query, Metadata(), ()) for s in slots(query)] == [None, None, None]
+    assert [of_document(s, query, "id", Metadata(), ()) for s in slots(query)] == [None, None, None]
 
 
 def test_a_passage_may_speak_of_what_its_document_is_not_about() -> None:
     (place,) = slots(understand("西安旅居史的人怎么办"))
-    assert of_document(place, understand("西安旅居史的人怎么办"), NOTICE, places_of(NOTICE)) is False
+    assert of_document(place, understand("西安旅居史的人怎么办"), "id", NOTICE, places_of(NOTICE)) is False
     assert in_words(place, "有陕西省西安市旅居史的来兰人员")
 
 

@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command("serve", _serve, "启动网页和接口", json_too=False)
     sub.add_argument("--host", default="127.0.0.1", help="监听地址（默认 127.0.0.1，只供本机）")
     sub.add_argument("--port", type=int, default=7860, help="端口（默认 7860）")
+    sub.add_argument("--anyone", action="store_true", help="没有设置身份（portal.identity）也监听其他地址：谁都可以提问")
 
     sub = command("verify", _verify, "把保存的答案逐条与原文核对")
     sub.add_argument("answer", metavar="ANSWER.json")
@@ -80,6 +81,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("file", metavar="文件")
     sub = command("restore", _restore, "从备份恢复索引")
     sub.add_argument("file", metavar="文件")
+    sub = command("audit", _audit, "导出审计日志：谁、何时、问了什么、引用了哪些文件", json_too=False)
+    sub.add_argument("action", choices=["export"], metavar="export", help="导出为 CSV（可用电子表格打开）")
+    sub.add_argument("file", nargs="?", default="-", metavar="文件", help="写到哪里（默认标准输出）")
+    sub.add_argument("--since", metavar="日期", help="从哪天起（UTC，含当天），例如 2026-01-01")
+    sub.add_argument("--until", metavar="日期", help="到哪天止（UTC，含当天）")
     if "eval" in sys.argv[1:2]:  # its libraries are not loaded for the other commands
         from eval.cli import register
 
@@ -285,12 +291,24 @@ def _purge(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
+    from ui.api.settings import Portal
+
+    portal = Portal.load()
+    local = args.host in ("127.0.0.1", "::1", "localhost")
+    if portal.identity == "none" and not local:
+        if not args.anyone:
+            raise UsageError(f"没有设置身份，不能在 {args.host} 上监听：网络上的任何人都可以提问。",
+                             "请设置 portal.identity；确实要对所有人开放，就加上 --anyone。")
+        _say(f"注意：没有设置身份，能连到 {args.host}:{args.port} 的任何人都可以提问。")
     pipeline = _pipeline(args)
+    hidden = len(pipeline.documents()) - len(pipeline.visible_to(()).documents())
+    if portal.identity == "none" and hidden:
+        _say(f"注意：有 {hidden} 份文件只给指定的人看，而没有设置身份（portal.identity），网页和接口里看不到它们。")
     from ui.server import serve
 
-    ready = partial(_say, f"文据已启动：http://{args.host}:{args.port}（按 Ctrl+C 停止）")
+    ready = partial(_say, f"文据已启动：http://{args.host}:{args.port}{portal.root_path}（按 Ctrl+C 停止）")
     try:
-        serve(pipeline, args.host, args.port, ready)
+        serve(pipeline, portal, args.host, args.port, ready)
     except OSError as error:
         raise WenjuError(f"不能在 {args.host}:{args.port} 上监听：{error.strerror}。", "换一个端口：wenju serve --port 7861") from error
     return DONE
@@ -337,6 +355,28 @@ def _restore(args: argparse.Namespace) -> int:
 
     generation = restore(Path(args.file), _settings(args).index)
     _json({"generation": generation}) if args.json else print("已恢复。")
+    return DONE
+
+
+def _audit(args: argparse.Namespace) -> int:
+    import datetime as dt
+
+    from ui.api.audit import entries, export
+
+    try:
+        since, until = (dt.date.fromisoformat(day) if day else None for day in (args.since, args.until))
+    except ValueError as error:
+        raise UsageError("日期写得不对。", "写成 2026-01-01 这样。") from error
+    rows = entries(_settings(args).home / "audit", since, until)
+    if args.file == "-":
+        export(rows, sys.stdout)
+        return DONE
+    try:
+        with Path(args.file).open("x", encoding="utf-8-sig", newline="") as file:  # spreadsheets know UTF-8 by its mark
+            count = export(rows, file)
+    except OSError as error:
+        raise WenjuError(f"不能写 {args.file}：{error.strerror}。", "换一个还不存在的文件名。") from error
+    print(f"已导出 {count} 条到 {args.file}")
     return DONE
 
 

@@ -5,49 +5,70 @@ import logging
 import socket
 from collections.abc import Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from rag import __version__
-from ui.api import chat, health, problems, rest
+from ui.api import chat, health, logs, problems, rest, signin
+from ui.api.audit import AuditLog
+from ui.api.identity import identify
+from ui.api.limits import Limits
 from ui.api.models import ProblemModel
+from ui.api.proxy import Proxy
 from ui.api.service import Pipeline, Service
-from ui.api.shield import BodyLimit, Shield
+from ui.api.settings import Portal
+from ui.api.shield import Shield
+from ui.api.signin import SignIn
 
 _ABOUT = "对公文提问：每一句回答都带有原文依据，没有依据就不回答。错误一律为 RFC 9457 问题对象（application/problem+json）。"
 
 
-def create_app(pipeline: Pipeline) -> FastAPI:
-    """The whole application over an open pipeline."""
+_CONNECTIONS = 1000
+"""At once, pages' idle ones included; each is a file descriptor."""
+
+
+def create_app(pipeline: Pipeline, portal: Portal | None = None) -> FastAPI:
+    """The whole application over an open pipeline. Raises SettingError when the portal's key is missing or unfit."""
     from ui.pages.mount import mount_pages
 
-    service = Service(pipeline)
-    app = create_api(service)
+    portal = portal or Portal()
+    audit = None
+    if portal.identity != "none":
+        audit = AuditLog(pipeline.settings.home / "audit", portal.audit_days, portal.audit_sync)
+    service = Service(pipeline, waiting=portal.waiting, audit=audit)
+    app = create_api(service, portal)
     mount_pages(app, service)
     return app
 
 
-def create_api(service: Service) -> FastAPI:
+def create_api(service: Service, portal: Portal | None = None) -> FastAPI:
     """The service without the page."""
+    portal = portal or Portal()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI):
         service.follower.start()
         yield
-        service.follower.stop()
-        service.workers.close()
+        service.close()
 
     # docs_url, redoc_url: FastAPI's viewers load their scripts from a CDN.
     app = FastAPI(title="文据 Wenju", version=__version__, description=_ABOUT, lifespan=lifespan,
                   docs_url=None, redoc_url=None)
-    app.add_middleware(BodyLimit)
-    # Closed. Its presence also keeps Gradio from reflecting every Origin with credentials.
-    app.add_middleware(CORSMiddleware, allow_origins=[])
-    app.add_middleware(Shield, metrics=service.metrics)
+    app.state.service = service
+    # From the innermost layer to the outermost.
+    app.add_middleware(Limits, portal=portal)
+    app.add_middleware(SignIn, portal=portal, who=identify(portal))
+    # Closed unless there are origins. Its presence also keeps Gradio from reflecting every Origin with credentials.
+    app.add_middleware(CORSMiddleware, allow_origins=portal.origins, allow_methods=["GET", "POST", "DELETE"],
+                       allow_headers=["Authorization", "Content-Type"], expose_headers=["Retry-After", "X-Request-Id"])
+    app.add_middleware(Shield, metrics=service.metrics, origins=portal.origins)
+    app.add_middleware(Proxy, portal=portal)
     problems.install(app)
     for part in (rest, chat, health):
         app.include_router(part.router(service))
+    app.include_router(signin.router(portal))
     _describe_problems(app)
     return app
 
@@ -67,17 +88,26 @@ def _describe_problems(app: FastAPI) -> None:
     app.openapi = described
 
 
-def serve(pipeline: Pipeline, host: str = "127.0.0.1", port: int = 7860, ready: Callable[[], None] = lambda: None) -> None:
+def serve(
+    pipeline: Pipeline, portal: Portal, host: str = "127.0.0.1", port: int = 7860, ready: Callable[[], None] = lambda: None
+) -> None:
     """Runs the application until interrupted; calls `ready` once the port is open. Raises OSError when it is taken."""
     import uvicorn
 
+    from ui.api.connections import Patient, Server
+
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family)
-    app = create_app(pipeline)
+    app = create_app(pipeline, portal)
+    listening = socket.create_server((host, port), family=family, backlog=512)
+    logs.set_up(portal.log)
     logging.getLogger("uvicorn.error").addFilter(_is_worth_telling)
-    config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app, log_level="warning", log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
+        http=partial(Patient, idle_seconds=portal.idle_seconds), timeout_graceful_shutdown=portal.shutdown_seconds,
+        limit_concurrency=_CONNECTIONS,
+    )
     ready()
-    uvicorn.Server(config).run(sockets=[listening])
+    Server(config, app.state.service.begin_to_stop).run(sockets=[listening])
 
 
 def _is_worth_telling(record: logging.LogRecord) -> bool:

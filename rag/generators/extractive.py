@@ -11,18 +11,24 @@ from rag.query import Query
 from rag.schema import Block, Document, Draft, Evidence, Metadata, Statement
 from rag.text import bigrams
 from rag.values import has_value, single_value
+from rag.verdicts import verdict
 
-Listing = Literal["documents", "items"]
+Listing = Literal["documents", "items", "sides"]
 MOST_POINTS = 12
 """Items named in the first line of a list."""
 AS_GOOD = 0.85
 """Share of the best clauses' worth from which earlier ones are as good: the main rule comes first in a document."""
+_PLAIN = 0.5
+"""Share of what is asked that a clause has to say before its yes or no is that of the question."""
 NEAR = 1.5
 """Documents whose best evidence scores within this of each other answer equally well: the newest comes first."""
 
 
 def compose(query: Query, evidence: Sequence[Evidence], listing: Listing | None = None, remark: str = "") -> Draft:
-    """A draft from evidence given best first. listing: the evidence is complete, of documents or of the items of a list."""
+    """A draft from evidence given best first.
+
+    listing: the evidence is complete, of documents or of the items of a list, or of sides to be compared.
+    """
     value = None if listing else _value(query, evidence)
     kept = [i for i, item in enumerate(evidence) if not value or i in value.evidence or has_value(query, item.text)]
     order = _documents(evidence, kept)
@@ -38,8 +44,9 @@ def compose(query: Query, evidence: Sequence[Evidence], listing: Listing | None 
             own = [i for i in order[0][:MOST_POINTS] if len(order[0]) > 1]
             point = [Statement(evidence[i].point, (i,)) for i in sorted(own, key=lambda i: _place(evidence[i]))]
         case _:
-            point = [value] if value else _point([evidence[i] for i in kept], kept)
-    return Draft(tuple(point), blocks, remark or _remark([evidence[group[0]].document for group in order], query))
+            point = [value] if value else _point(query, [evidence[i] for i in kept], kept)
+    remark = remark or _remark([evidence[group[0]].document for group in order], query)
+    return Draft(tuple(point), blocks, remark, tabular=listing == "sides" and len(blocks) > 1)
 
 
 def _place(item: Evidence) -> tuple[int, int]:
@@ -91,17 +98,21 @@ def escaped(text: str) -> str:
 
 def _value(query: Query, evidence: Sequence[Evidence]) -> Statement | None:
     """The value first, when the best document's best evidence holds exactly one of the kind that is asked for."""
-    for i, item in enumerate(evidence[:3]):
-        for text in (item.point, item.text) if item.document.id == evidence[0].document.id else ():
+    mine = [i for i, item in enumerate(evidence[:3]) if item.document.id == evidence[0].document.id]
+    most = max((evidence[i].said for i in mine), default=0.0)
+    for i in mine:
+        if evidence[i].said < AS_GOOD * most:
+            continue
+        for text in (evidence[i].point, evidence[i].text):
             if value := single_value(query, text):
                 return Statement(value, (i,))
     return None
 
 
-def _point(evidence: Sequence[Evidence], numbers: Sequence[int]) -> list[Statement]:
+def _point(query: Query, evidence: Sequence[Evidence], numbers: Sequence[int]) -> list[Statement]:
     """Up to three clauses of different documents, near-equal ones said once with all their sources.
 
-    numbers: what each evidence is called in the draft.
+    A clause that is a plain yes or no says so first. numbers: what each evidence is called in the draft.
     """
     said: list[tuple[str, set[str], list[int]]] = []
     for document in dict.fromkeys(item.document.id for item in evidence):
@@ -115,7 +126,8 @@ def _point(evidence: Sequence[Evidence], numbers: Sequence[int]) -> list[Stateme
                 break
         else:
             if len(said) < 3:
-                said.append((evidence[i].point, pairs, [numbers[i]]))
+                plain = evidence[i].said >= _PLAIN and query.form == "yesno" and verdict(query.text, evidence[i].point)
+                said.append((f"{plain}：{evidence[i].point}" if plain else evidence[i].point, pairs, [numbers[i]]))
     return [Statement(text, (sources[0],)) for text, _, sources in said]
 
 

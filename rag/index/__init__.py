@@ -7,9 +7,10 @@ from rag.index.entries import DocumentEntry, Duplicate, Failure, FileEntry, Prog
 from rag.index.generation import Index
 from rag.index.purge import Purged, purge, withdraw
 from rag.index.refresh import refresh
+from rag.index.view import View
 from rag.index.watch import Watcher
 
 __all__ = [
-    "DocumentEntry", "Duplicate", "Failure", "FileEntry", "Index", "Progress", "Purged", "Report", "Watcher",
+    "DocumentEntry", "Duplicate", "Failure", "FileEntry", "Index", "Progress", "Purged", "Report", "View", "Watcher",
     "backup", "check", "passage_context", "purge", "refresh", "restore", "withdraw",
 ]

@@ -159,8 +159,8 @@ class _Reader:
     # ------------------------------------------------------------ subjects
 
     def _subjects(self, meta: Metadata) -> Metadata:
-        title, opening = meta.title or "", self._opening()
-        issued = meta.issued_on or meta.published_on
+        title, issued = meta.title or "", meta.issued_on or meta.published_on
+        opening = self._opening(official=bool(issued or meta.issuers or meta.document_number or meta.addressees))
         headings = "；".join(s.path[-1] for s in self.sections if s.path)
         return replace(
             meta,
@@ -177,8 +177,9 @@ class _Reader:
         found = re.search(r"(通知|公告|通告)如下", opening)
         return found[1] if found else None
 
-    def _opening(self) -> str:
-        """The sentence of the introduction that says what the document is for, else its first sentence."""
+    def _opening(self, official: bool) -> str:
+        """The sentence of the introduction that says what the document is for, else, in a document of an office,
+        the first that names a year: an article's first year is that of a birth or a founding."""
         after = [b for b in self.blocks if not self.head or b.start > self.head[-1].start][:3]
         if any(s.kind == "article" for s in self.sections):
             return ""
@@ -186,4 +187,6 @@ class _Reader:
                  for s in (b.text[x.start : x.end] for x in sentences(b.text[:1500]))]
         purpose = [s for s in intro if _PURPOSE.search(s) and years(s)]
         named = [s for s in intro if years(s)]
+        if not official:
+            return (purpose or [""])[0]
         return (purpose or named or intro or [""])[0] + ("" if not intro else intro[-1])

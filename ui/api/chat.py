@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from rag.errors import QuestionError
 from rag.schema import Answer, Event, to_json
 from ui.api import models, shapes, streams
+from ui.api.identity import asker_of
 from ui.api.problems import from_exception, responses
 from ui.api.service import Service
 
@@ -35,17 +36,17 @@ def router(service: Service) -> APIRouter:
 
     @api.post("/chat/completions", summary="对话", responses=_ERRORS | {200: {"description": "completion 或其流", "content": {
         "application/json": {}, "text/event-stream": {"schema": {"type": "string"}}}}})
-    async def complete(body: models.ChatRequest) -> Any:
+    async def complete(request: Request, body: models.ChatRequest) -> Any:
         """最后一条用户消息是问题，此前的用户消息作为上下文；其他角色的消息不影响回答。"""
         asked = [text for m in body.messages if m.role == "user" and (text := m.text.strip())]
         if not asked:
             raise QuestionError("没有用户消息。", "请在 messages 里放一条 role 为 user 的消息。")
-        history, question = asked[-_HISTORY - 1 : -1], asked[-1]
+        who, history, question = asker_of(request), asked[-_HISTORY - 1 : -1], asked[-1]
         if body.stream:
-            events = await streams.begun(service.stream("openai", question, history, {}))
+            events = await streams.begun(service.stream(who, "openai", question, history, {}))
             usage = bool(body.stream_options and body.stream_options.include_usage)
             return streams.response(_chunks(events, asked, usage))
-        return JSONResponse(_completion(await service.ask("openai", question, history, {}), asked))
+        return JSONResponse(_completion(await service.ask(who, "openai", question, history, {}), asked))
 
     return api
 

@@ -22,11 +22,15 @@ def router(service: Service) -> APIRouter:
 
     @api.get("/readyz", summary="能否回答", response_model=models.ReadyModel, responses=responses(503))
     async def readyz() -> Any:
-        """索引已打开时为 200，否则 503。"""
-        pipeline = service.pipeline
-        if not pipeline.generation:
+        """现在提的问题会得到回答时为 200，否则 503。"""
+        generation = service.pipeline.generation
+        if not generation:
             raise HTTPException(503, "索引还没有打开。请管理员先运行 wenju index。")
-        return JSONResponse({"status": "ready", "generation": pipeline.generation, "documents": len(pipeline.documents())})
+        if service.stopping:
+            raise HTTPException(503, "服务正在停止。")
+        if service.workers.full:
+            raise HTTPException(503, "现在提问的人较多。")
+        return JSONResponse({"status": "ready", "generation": generation})
 
     @api.get("/metrics", summary="Prometheus 指标", response_class=Response)
     async def metrics() -> Response:

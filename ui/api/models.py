@@ -238,4 +238,3 @@ class ReadyModel(Strict):
 
     status: Literal["ready"]
     generation: str
-    documents: int

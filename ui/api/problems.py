@@ -13,8 +13,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from rag.errors import IndexBusy, IndexDamaged, IndexMissing, ModelError, UsageError, WenjuError
+from ui.api.audit import AuditError
+from ui.api.proxy import route_path
 from ui.api.workers import Busy
 
 log = logging.getLogger("wenju.service")
@@ -22,19 +25,24 @@ MEDIA_TYPE = "application/problem+json"
 
 _TITLES = {
     400: "请求无法解析", 401: "没有登录", 403: "不允许", 404: "没有找到", 405: "方法不允许", 406: "无法提供这种格式",
-    413: "内容过大", 415: "内容类型不支持", 422: "请求不符合要求", 429: "请求过多", 500: "内部错误",
+    408: "请求太慢", 413: "内容过大", 415: "内容类型不支持", 422: "请求不符合要求", 429: "请求过多", 500: "内部错误",
     503: "暂时不可用", 507: "空间已满",
 }
 _DETAILS = {
     400: "请求正文无法解析。请发送 UTF-8 编码的 JSON。",
     404: "没有这个地址。接口说明见 /openapi.json。",
     405: "这个地址不支持该请求方法。接口说明见 /openapi.json。",
+    401: "请先登录。",
+    403: "这个请求来自别的网站的页面。",
+    408: "请求正文迟迟没有传完。请检查网络后重试。",
     413: "请求正文过大。请缩短后重试。",
+    429: "提问太频繁。请稍等几秒再试。",
 }
 _MACHINE: tuple[tuple[type[WenjuError], str, str], ...] = (
     (IndexMissing, "还没有建立索引。", "请管理员先运行 wenju index，再重启服务。"),
     (IndexDamaged, "索引已损坏。", "请管理员运行 wenju check 查看，再重新建立索引。"),
     (IndexBusy, "索引正在更新。", "请稍后再试。"),
+    (AuditError, "审计日志写不进去，所以不能作答。", "请管理员检查磁盘空间和权限。"),
     (ModelError, "模型无法使用。", "请管理员检查模型权重。"),
 )
 _BUSY = ("现在提问的人较多。", "请稍等几秒再试。")
@@ -94,15 +102,20 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_error)
 
 
-def respond(path: str, error: Exception) -> JSONResponse:
-    """The response to an exception raised by Wenju's own work, on the door that `path` belongs to."""
-    return _answer(from_exception(error, _is_openai(path)))
+def respond(scope: Scope, error: Exception) -> JSONResponse:
+    """The response to an exception raised by Wenju's own work, on the door that the request came to."""
+    return _answer(from_exception(error, _is_openai(route_path(scope))))
+
+
+def refusal(status: int, detail: str, scope: Scope, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The response of a layer that does not let a request pass."""
+    return _answer(problem(status, detail, openai=_is_openai(route_path(scope))), headers)
 
 
 def _answer(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
     extra = dict(headers or {})
-    if body["status"] == 503:
-        extra["Retry-After"] = str(RETRY_AFTER)
+    if body["status"] in (429, 503):
+        extra.setdefault("Retry-After", str(RETRY_AFTER))
     return JSONResponse(body, body["status"], headers=extra, media_type=MEDIA_TYPE)
 
 
@@ -111,22 +124,22 @@ def _is_openai(path: str) -> bool:
 
 
 async def _on_error(request: Request, error: Exception) -> JSONResponse:
-    return respond(request.url.path, error)
+    return respond(request.scope, error)
 
 
 async def _on_http(request: Request, error: HTTPException) -> JSONResponse:
     own = isinstance(error.detail, str) and any("\u4e00" <= c <= "\u9fff" for c in error.detail)
     detail = error.detail if own else _DETAILS.get(error.status_code, "请求没有成功。")
-    return _answer(problem(error.status_code, detail, openai=_is_openai(request.url.path)), error.headers)
+    return _answer(problem(error.status_code, detail, openai=_is_openai(route_path(request.scope))), error.headers)
 
 
 async def _on_validation(request: Request, error: RequestValidationError) -> JSONResponse:
     found = error.errors()
     if any(e["type"] == "json_invalid" for e in found):
-        return _answer(problem(400, _DETAILS[400], openai=_is_openai(request.url.path)))
+        return _answer(problem(400, _DETAILS[400], openai=_is_openai(route_path(request.scope))))
     errors = [{"field": _field(e["loc"]), "message": _sentence(e["type"], e.get("ctx") or {})} for e in found[:20]]
     detail = f"{errors[0]['field']}：{errors[0]['message']}"
-    return _answer(problem(422, detail, errors, _is_openai(request.url.path)))
+    return _answer(problem(422, detail, errors, _is_openai(route_path(request.scope))))
 
 
 def _field(location: Sequence[str | int]) -> str:

@@ -4,15 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, HTTPException
+from fastapi import APIRouter, Body, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from rag.schema import Document, to_json
 from ui.api import models, shapes, streams
 from ui.api.feedback import FeedbackFull
+from ui.api.identity import Asker, asker_of
 from ui.api.problems import from_exception, responses
-from ui.api.service import Pipeline, Service
+from ui.api.service import Service
 
 _QUESTIONS: dict[str, Any] = {
     "一问": {"value": {"question": "春节期间值班要求是什么？"}},
@@ -37,16 +38,17 @@ def router(service: Service) -> APIRouter:
 def _add_asking(api: APIRouter, service: Service) -> None:
     @api.post("/ask", tags=["问答"], summary="提问", response_model=models.AnswerModel,
               response_model_exclude_unset=True, responses=responses(400, 413, 422, 500, 503))
-    async def ask(body: Annotated[models.AskRequest, Body(openapi_examples=_QUESTIONS)]) -> Any:
+    async def ask(request: Request, body: Annotated[models.AskRequest, Body(openapi_examples=_QUESTIONS)]) -> Any:
         """回答与逐句引文。没有依据时 status 为 no_evidence，不会编造。"""
-        answer = await service.ask("rest", body.question, body.history, body.filters)
+        answer = await service.ask(asker_of(request), "rest", body.question, body.history, body.filters)
         return JSONResponse(to_json(answer))
 
     @api.post("/ask/stream", tags=["问答"], summary="提问，边算边答", response_class=StreamingResponse,
               responses={200: _STREAM} | responses(400, 413, 422, 500, 503))
-    async def ask_stream(body: models.AskRequest) -> StreamingResponse:
+    async def ask_stream(request: Request, body: models.AskRequest) -> StreamingResponse:
         """服务器推送事件（SSE）。"""
-        events = await streams.begun(service.stream("rest", body.question, body.history, body.filters))
+        events = await streams.begun(
+            service.stream(asker_of(request), "rest", body.question, body.history, body.filters))
 
         async def lines() -> AsyncIterator[str]:
             async with aclosing(events):
@@ -61,26 +63,28 @@ def _add_asking(api: APIRouter, service: Service) -> None:
 
     @api.post("/search", tags=["检索"], summary="检索段落", response_model=models.SearchModel,
               responses=responses(400, 413, 422, 500, 503))
-    async def search(body: models.SearchRequest) -> Any:
+    async def search(request: Request, body: models.SearchRequest) -> Any:
         """最相近的段落，带每一步的名次与得分。"""
-        found = await service.workers.run(lambda: service.pipeline.search(body.query, body.k, body.filters or None))
+        found = await service.search(asker_of(request), "rest", body.query, body.k, body.filters)
         return JSONResponse(shapes.search_json(found))
 
 
 def _add_documents(api: APIRouter, service: Service) -> None:
     @api.get("/documents", tags=["文件"], summary="文件列表", response_model=models.DocumentsModel,
              responses=responses(500, 503))
-    async def documents() -> Any:
-        """索引中的全部文件。"""
-        pipeline = service.pipeline
-        return JSONResponse(await run_in_threadpool(lambda: shapes.documents_json(pipeline.documents(), pipeline.status)))
+    async def documents(request: Request) -> Any:
+        """索引中您可以看的全部文件。"""
+        return JSONResponse(await service.read(
+            asker_of(request), lambda seen: shapes.documents_json(seen.documents(), seen.status)))
 
     @api.get("/documents/{id}", tags=["文件"], summary="一份文件", response_model=models.DocumentModel,
              responses=responses(404, 422, 500, 503))
-    async def document(id: str) -> Any:
+    async def document(request: Request, id: str) -> Any:
         """全文、章节与元数据；所有偏移都以这里的 text 为准（按 Unicode 码点计）。"""
-        pipeline = service.pipeline
-        return JSONResponse(shapes.document_json(await load(pipeline, id), pipeline.status(id)))
+        asker = asker_of(request)
+        found = await load(service, asker, "rest", id)
+        status = await service.read(asker, lambda seen: seen.status(id))
+        return JSONResponse(shapes.document_json(found, status))
 
 
 def _add_feedback(api: APIRouter, service: Service) -> None:
@@ -96,9 +100,9 @@ def _add_feedback(api: APIRouter, service: Service) -> None:
         return JSONResponse({"id": number}, 201)
 
 
-async def load(pipeline: Pipeline, id: str) -> Document:
-    """The document of that id, else 404."""
+async def load(service: Service, asker: Asker, door: str, id: str) -> Document:
+    """The document of that id, else 404: whether it is hidden or was never there."""
     try:
-        return await run_in_threadpool(pipeline.document, id)
+        return await service.document(asker, door, id)
     except KeyError as error:
         raise HTTPException(404, "没有这份文件，它可能已被撤下。") from error

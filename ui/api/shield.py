@@ -1,16 +1,16 @@
-"""Two thin layers of ASGI around everything: a body limit, and security headers with request counts."""
+"""The layer around everything: security headers, a request id, counts and a log line, and no exception that gets out."""
 
+import re
+import secrets
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ui.api import logs
 from ui.api.problems import respond
+from ui.api.proxy import TRUSTED, route_path
 from ui.api.service import Metrics
-
-MAX_BODY = 1024 * 1024
-"""Bytes. The longest legitimate request is a long conversation."""
 
 # 'unsafe-eval': Gradio builds the templates of gr.HTML with it; 'unsafe-inline': its page starts from inline scripts.
 CSP = (
@@ -26,64 +26,63 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-
-
-class BodyLimit:
-    """Refuses bodies past the limit, whether their length is announced or found out while reading."""
-
-    def __init__(self, app: ASGIApp, limit: int = MAX_BODY) -> None:
-        self.app, self.limit = app, limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on with a counting `receive`."""
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        announced = Headers(scope=scope).get("content-length", "")
-        taken = 0
-
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self.limit or (announced.isdecimal() and int(announced) > self.limit):
-                raise HTTPException(413)
-            return message
-
-        await self.app(scope, counted, send)
+_GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 class Shield:
     """Puts security headers on every response, counts it under its route's template, and turns what nobody
-    caught into a problem object (inside, so that it too has its headers)."""
+    caught into a problem object (inside, so that it too has its headers).
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    origins: whose pages may show /embed in a frame; nothing else may be framed by others.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, origins: tuple[str, ...] = ()) -> None:
         self.app, self.metrics = app, metrics
+        self._embedded = _HEADERS | {"Content-Security-Policy": " ".join((CSP, *origins))}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on with a `send` that adds headers."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        began, started = time.perf_counter(), False
+        began, status, number = time.perf_counter(), 0, _request_id(scope)
+        logs.REQUEST.set(number)
+        added = {**(self._embedded if route_path(scope) == "/embed" else _HEADERS), "X-Request-Id": number}
 
         async def guarded(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in added.items():
                     headers[name] = value
-                route = _template(scope)
-                method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-                self.metrics.requests.labels(route, method, message["status"]).inc()
-                self.metrics.seconds.labels(route).observe(time.perf_counter() - began)
+                self._count(scope, status, time.perf_counter() - began)
             await send(message)
 
         try:
             await self.app(scope, receive, guarded)
         except Exception as error:
-            if started:
+            if status:
                 raise
-            await respond(scope["path"], error)(scope, receive, guarded)
+            await respond(scope, error)(scope, receive, guarded)
+        finally:
+            fields = {"route": _template(scope), "method": _method(scope), "status": status,
+                      "ms": round((time.perf_counter() - began) * 1000, 1)}
+            logs.requests.info("request", extra={"fields": fields})
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = _template(scope)
+        self.metrics.requests.labels(route, _method(scope), status).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+
+
+def _request_id(scope: Scope) -> str:
+    """The id a trusted proxy gave the request, else a new one."""
+    given = Headers(scope=scope).get("x-request-id", "") if scope.get(TRUSTED) else ""
+    return given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "OTHER"
 
 
 def _template(scope: Scope) -> str:

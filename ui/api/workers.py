@@ -24,12 +24,22 @@ class Workers:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="wenju-worker")
         self._room = threads + waiting
         self._lock = threading.Lock()
-        self._taken = 0
+        self._taken = self._refused = 0
 
     @property
     def taken(self) -> int:
         """Calls that run or wait now."""
         return self._taken
+
+    @property
+    def full(self) -> bool:
+        """Whether the next call would be refused."""
+        return self._taken >= self._room
+
+    @property
+    def refused(self) -> int:
+        """Calls refused so far for want of room."""
+        return self._refused
 
     async def run(self, function: Callable[[], T]) -> T:
         """The function's result. Raises Busy when there is no room, else whatever the function raises."""
@@ -71,7 +81,8 @@ class Workers:
 
     def _submit(self, function: Callable[[], T]) -> "Future[T]":
         with self._lock:
-            if self._taken >= self._room:
+            if self.full:
+                self._refused += 1
                 raise Busy
             self._taken += 1
         try:

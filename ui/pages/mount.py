@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Annotated
 
 import gradio as gr
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.schema import Span
 from ui.api import problems
+from ui.api.identity import asker_of
+from ui.api.proxy import route_path
 from ui.api.rest import load
 from ui.api.service import Service
 from ui.pages import documents
@@ -25,7 +27,7 @@ STATIC = Path(__file__).parent.parent / "static"
 # What the page itself asks for, and what gradio_client needs to ask. Uploads, file serving, proxying and
 # all else that Gradio offers stays closed: most of its advisories were there.
 _ALLOWED = re.compile(
-    r"/?|/config/?|/theme\.css|/manifest\.json|/favicon\.ico|/robots\.txt|/pwa_icon(/\d+)?|/(assets|static|svelte)/.+"
+    r"/?|/embed|/config/?|/theme\.css|/manifest\.json|/favicon\.ico|/robots\.txt|/pwa_icon(/\d+)?|/(assets|static|svelte)/.+"
     r"|/gradio_api/(info|app_id|startup-events|heartbeat/\w+|queue/(join|data)|call/(v2/)?ask(/\w+)?|cancel|reset)/?"
 )
 
@@ -35,29 +37,37 @@ class PageMount(Mount):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """No match for routes that are not on the list."""
-        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
-        return super().matches(scope) if _ALLOWED.fullmatch(path) else (Match.NONE, {})
+        return super().matches(scope) if _ALLOWED.fullmatch(route_path(scope)) else (Match.NONE, {})
 
 
 def mount_pages(app: FastAPI, service: Service) -> None:
     """Adds the pages to the service."""
     app.include_router(_fragments(service))
     app.mount("/page", StaticFiles(directory=STATIC), name="page")
+    app.add_api_route("/widget.js", _widget, include_in_schema=False)
     gr.mount_gradio_app(
         app, build(service), path="/", theme=theme(), head=_head(), favicon_path=str(STATIC / "icon.png"), footer_links=[],
         show_error=False, ssr_mode=False, run_history=False, enable_monitoring=False,
     )
     inner = app.router.routes.pop().app
+    service.closing.append(inner.stop_event.set)
     problems.install(inner)
     app.router.routes.append(PageMount("/", app=_Localised(inner)))
 
 
-def _head() -> str:
-    """Our style sheet and script, named with their digest so that a new version is never mixed with an old one."""
-    def versioned(name: str) -> str:
-        return f"./page/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+async def _widget() -> FileResponse:
+    """The script that portals put into their pages; asked for anew each day, so that it can be mended."""
+    headers = {"Cache-Control": "max-age=86400", "Cross-Origin-Resource-Policy": "cross-origin"}
+    return FileResponse(STATIC / "widget.js", media_type="text/javascript", headers=headers)
 
-    return f'<link rel="stylesheet" href="{versioned("page.css")}"><script defer src="{versioned("page.js")}"></script>'
+
+def _versioned(name: str) -> str:
+    """A static file, named with its digest so that a new version is never mixed with an old one."""
+    return f"./page/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+
+
+def _head() -> str:
+    return f'<link rel="stylesheet" href="{_versioned("page.css")}"><script defer src="{_versioned("page.js")}"></script>'
 
 
 def _fragments(service: Service) -> APIRouter:
@@ -65,12 +75,12 @@ def _fragments(service: Service) -> APIRouter:
     api = APIRouter(prefix="/page", include_in_schema=False, default_response_class=HTMLResponse)
 
     @api.get("/documents")
-    async def listing() -> HTMLResponse:
-        return HTMLResponse(documents.listing(await run_in_threadpool(service.pipeline.documents)))
+    async def listing(request: Request) -> HTMLResponse:
+        return HTMLResponse(await service.read(asker_of(request), lambda seen: documents.listing(seen.documents())))
 
     @api.get("/documents/{id}")
-    async def whole(id: str, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int, Query(ge=0)] = 0) -> HTMLResponse:
-        document = await load(service.pipeline, id)
+    async def whole(request: Request, id: str, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int, Query(ge=0)] = 0) -> HTMLResponse:
+        document = await load(service, asker_of(request), "page", id)
         quote = Span(start, end) if start < end else None
         return HTMLResponse(await run_in_threadpool(documents.whole, document, quote))
 
@@ -78,16 +88,22 @@ def _fragments(service: Service) -> APIRouter:
 
 
 class _Localised:
-    """Gradio's page says it is English and carries link previews that name foreign hosts: both are put right on the way out."""
+    """Gradio's page says it is English and carries link previews that name foreign hosts: both are put right on the way out.
+
+    /embed is the same page for a frame: a script that runs first, and a style sheet without the header.
+    """
 
     _FOREIGN = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>')
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        inside = f'<script src="{_versioned("embed.js")}"></script><link rel="stylesheet" href="{_versioned("embed.css")}">'
+        self._inside = inside.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Rewrites the page's HTML; everything else passes untouched."""
-        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) not in ("", "/"):
+        path = route_path(scope)
+        if scope["type"] != "http" or path not in ("/", "/embed"):
             return await self.app(scope, receive, send)
         head: Message | None = None
         body = b""
@@ -99,11 +115,18 @@ class _Localised:
                 return
             body += message.get("body", b"")
             if not message.get("more_body"):
-                page = self._FOREIGN.sub(b"", body.replace(b'lang="en"', b'lang="zh-CN"', 1))
+                page = self._put_right(body, path == "/embed")
                 kept = [(k, v) for k, v in head["headers"] if k != b"content-length"]
                 length = [] if scope["method"] == "HEAD" else [(b"content-length", str(len(page)).encode())]
                 await send({**head, "headers": kept + length})
                 await send({"type": "http.response.body", "body": page})
 
         plain = [(k, v) for k, v in scope["headers"] if k != b"accept-encoding"]
-        await self.app({**scope, "headers": plain}, receive, rewritten)
+        whole = scope.get("root_path", "") + "/"
+        await self.app({**scope, "path": whole, "raw_path": whole.encode(), "headers": plain}, receive, rewritten)
+
+    def _put_right(self, page: bytes, framed: bool) -> bytes:
+        page = self._FOREIGN.sub(b"", page.replace(b'lang="en"', b'lang="zh-CN"', 1))
+        if framed:
+            page = page.replace(b"<html", b"<html data-embed", 1).replace(b"<head>", b"<head>" + self._inside, 1)
+        return page

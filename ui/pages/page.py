@@ -15,9 +15,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import gradio as gr
-from fastapi.concurrency import run_in_threadpool
 
 from rag.schema import Event
+from ui.api.identity import Asker, asker_of
 from ui.api.problems import explain
 from ui.api.service import Service
 from ui.api.shapes import name_of, with_references
@@ -55,7 +55,7 @@ class Conversation:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def ask(self, question: str, talk: Talk) -> AsyncIterator[tuple[Any, ...]]:
+    async def ask(self, question: str, talk: Talk, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
         """Updates for (box, past, current, send, stop, welcome, examples) while the answer grows.
 
         An empty question, or one sent while an answer is still growing, changes nothing. The answer and the
@@ -69,24 +69,24 @@ class Conversation:
         turn = talk.begin(question)
         hidden, shown = gr.update(visible=False), gr.update(visible=True)
         yield "", past, render(turn), hidden, shown, hidden, hidden
-        async with aclosing(self._steps(turn, talk.history())) as steps:
+        async with aclosing(self._steps(asker_of(request), turn, talk.history())) as steps:
             async for _ in steps:
                 if turn.busy:
                     yield gr.skip(), gr.skip(), render(turn), *(gr.skip(),) * 4
         yield gr.skip(), gr.skip(), render(turn), shown, hidden, gr.skip(), gr.skip()
 
-    async def _steps(self, turn: Turn, history: list[str]) -> AsyncIterator[None]:
+    async def _steps(self, asker: Asker, turn: Turn, history: list[str]) -> AsyncIterator[None]:
         """Lets the turn grow; yields when there is something new to show."""
         try:
-            async with aclosing(self._service.stream("page", turn.question, history, {})) as events:
+            async with aclosing(self._service.stream(asker, "page", turn.question, history, {})) as events:
                 async for event in events:
-                    await self._take(turn, event)
+                    await self._take(asker, turn, event)
                     yield
         except Exception as error:
             _, message, hint = explain(error)
             turn.failed = (message, hint)
 
-    async def _take(self, turn: Turn, event: Event) -> None:
+    async def _take(self, asker: Asker, turn: Turn, event: Event) -> None:
         match event.kind:
             case "status":
                 turn.steps.append(event.text)
@@ -95,13 +95,14 @@ class Conversation:
             case "answer":
                 answer = event.answer
                 if answer.status == "no_evidence":
-                    turn.leads = await self._leads(turn.question)
-                turn.sources = await run_in_threadpool(source.render, answer, turn.number, self._service.pipeline.document)
+                    turn.leads = await self._leads(asker, turn.question)
+                turn.sources = await self._service.read(
+                    asker, lambda seen: source.render(answer, turn.number, seen.document))
                 turn.answer = answer
 
-    async def _leads(self, question: str) -> list[Lead]:
+    async def _leads(self, asker: Asker, question: str) -> list[Lead]:
         """The nearest documents, each once, at the place that came closest."""
-        found = await self._service.workers.run(lambda: self._service.pipeline.search(question))
+        found = await self._service.search(asker, "page", question)
         leads: dict[str, Lead] = {}
         for hit in found.hits:
             meta = hit.document.meta
@@ -116,20 +117,20 @@ class Conversation:
             turn.failed = (words.STOPPED, words.STOPPED_HINT)
         return render(turn), gr.update(visible=True), gr.update(visible=False)
 
-    async def welcome(self) -> list[Any]:
+    async def welcome(self, request: gr.Request) -> list[Any]:
         """Updates for the examples' frame and its buttons."""
         try:
-            questions = list(await run_in_threadpool(self._service.pipeline.examples))[:EXAMPLES]
+            questions = list(await self._service.read(asker_of(request), lambda seen: seen.examples()))[:EXAMPLES]
         except Exception as error:
             explain(error)
             questions = []
         shown = [gr.update(value=q, visible=True) for q in questions]
         return [gr.update(visible=bool(shown)), *shown, *[gr.update(visible=False)] * (EXAMPLES - len(shown))]
 
-    async def text(self, question: str) -> str:
+    async def text(self, question: str, request: gr.Request) -> str:
         """An answer as text with its citations, for gradio_client."""
         try:
-            return with_references(await self._service.ask("gradio", question, (), {}))
+            return with_references(await self._service.ask(asker_of(request), "gradio", question, (), {}))
         except Exception as error:
             _, message, hint = explain(error)
             return f"{message}{hint}"

@@ -1,0 +1,28 @@
+"""Yes or no: what a clause of a document says to a question that asks for one. Silent where it is not plain."""
+
+import re
+
+_MAY = re.compile(r"能不能|可不可以|可否|能否|允不允许|让不让|准不准|是否(?:可以|可|能|允许|准许)|(?:可以|能|准|允许|让)[^，。？?]*吗")
+_MUST = re.compile(r"要不要|需不需要|用不用|该不该|是否(?:需要|必须|应当|应该|应|要|须|需)|(?:必须|需要|应当|应该|须|要|得|用)[^，。？?]*吗")
+_TWISTED = re.compile(r"(?<!能)(?<!要)(?<!用)(?<!该)(?<!准)(?<!让)(?<!是)(?<!可)(?<!需)不(?!可以|需要|允许)|没|是不是|难道|除了|以外")
+"""A question that denies something itself: a bare yes or no to it misleads."""
+_FORBIDDEN = re.compile(r"严禁|禁止|不得|不准|不能|不允许|不可(?!抗|避|或)|不许|不予|一律不|原则上不|坚决(?:杜绝|制止)")
+_ALLOWED = re.compile(r"(?<!不)可以|(?<![不许认方])可(?![能以行靠持])|(?<!不)允许|准予")
+_NEEDED = re.compile(r"必须|(?<!不)应当|(?<![不相反适供响对])应(?!急|对|用|届|有|收|付|该|邀|答|诊)|(?<![不无])须|(?<![不无所急])需(?![求])|务必")
+_NEEDLESS = re.compile(r"不需|无需|无须|不必|不用|不再要求|可不|免于|免予")
+
+
+def verdict(question: str, clause: str) -> str:
+    """"可以", "不可以", "需要" or "不需要", with 原则上 where the clause has it; "" when the clause is not plain about it.
+
+    clause: the clause of the document that says what the question speaks of.
+    """
+    if _TWISTED.search(question):
+        return ""
+    for asked, yes, no, words in ((_MAY, _ALLOWED, _FORBIDDEN, ("可以", "不可以")), (_MUST, _NEEDED, _NEEDLESS, ("需要", "不需要"))):
+        if asked.search(question):
+            said = bool(yes.search(clause)), bool(no.search(clause))
+            if said[0] == said[1]:
+                return ""
+            return ("原则上" if "原则上" in clause else "") + words[said[1]]
+    return ""

@@ -1,0 +1,130 @@
+"""Who asked what, when, and which documents the answer cited: one JSON line for each, appended, never rewritten.
+
+One file a day (UTC) in `$WENJU_HOME/audit/`, so that keeping entries for so many days is removing whole files. Only
+people with access to the machine read it: no door of the service does.
+"""
+
+import csv
+import datetime as dt
+import json
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TextIO
+
+from rag.errors import WenjuError
+
+_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
+_FORMULA = re.compile(r"^[\s]*[=+\-@]|^[\t\r\n|]")
+
+
+class AuditError(WenjuError):
+    """The entry could not be written; then there is no answer either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing a person did. kind: "ask", "search" or "read". documents: ids that the answer cited or that were shown.
+
+    status: that of the answer; "stopped" when the reader left before it was whole. request: the id in X-Request-Id.
+    """
+
+    who: str
+    door: str
+    kind: str
+    question: str
+    status: str = "stopped"
+    documents: tuple[str, ...] = ()
+    generation: str = ""
+    request: str = ""
+    at: str = ""
+
+
+class AuditLog:
+    """Appends entries. Safe for threads and for processes (each line is one O_APPEND write).
+
+    days: how long entries are kept. sync: whether `add` waits for the disk. now: the clock, in UTC.
+    """
+
+    def __init__(
+        self, folder: Path, days: int, sync: bool = True, now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+    ) -> None:
+        self._folder, self._days, self._sync, self._now = folder, days, sync, now
+        self._lock = threading.Lock()
+        self._day: dt.date | None = None
+
+    def add(self, entry: Entry) -> None:
+        """Writes the entry with the time. Raises AuditError when the disk does not take it."""
+        now = self._now()
+        line = json.dumps({**asdict(entry), "at": now.isoformat(timespec="milliseconds")}, ensure_ascii=False).encode() + b"\n"
+        try:
+            with self._lock:
+                new = self._day != now.date()
+                if new:
+                    self._begin(now.date())
+                self._append(self._folder / f"{now.date()}.jsonl", line, new)
+        except OSError as error:
+            raise AuditError("审计日志写不进去，所以不能作答。", "请管理员检查磁盘空间和权限。") from error
+
+    def _begin(self, day: dt.date) -> None:
+        """A new day: the folder is there, and what is older than it should be is gone."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in self._folder.iterdir():
+            found = _FILE.fullmatch(path.name)
+            with suppress(ValueError):  # 2026-02-31.jsonl is not ours
+                if found and dt.date.fromisoformat(found[1]) < day - dt.timedelta(days=self._days):
+                    path.unlink(missing_ok=True)
+        self._day = day
+
+    def _append(self, path: Path, line: bytes, new: bool) -> None:
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            size = os.fstat(handle).st_size
+            if new and size and os.pread(handle, 1, size - 1) != b"\n":  # a power failure tore the last line
+                line = b"\n" + line
+            if os.write(handle, line) != len(line):
+                raise OSError("short write")
+            if self._sync:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+        if new and self._sync:
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+def entries(folder: Path, since: dt.date | None = None, until: dt.date | None = None) -> Iterator[Entry]:
+    """Entries of these days (both included), oldest first. A line that a power failure tore is passed over."""
+    for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else ():
+        found = _FILE.fullmatch(path.name)
+        if not found or (since and found[1] < since.isoformat()) or (until and found[1] > until.isoformat()):
+            continue
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                with suppress(ValueError, TypeError, KeyError):
+                    value = json.loads(line)
+                    yield Entry(**{**value, "documents": tuple(value["documents"])})
+
+
+def export(rows: Iterator[Entry] | Sequence[Entry], file: TextIO) -> int:
+    """Writes entries as CSV that spreadsheets take for text only; returns how many."""
+    names = ("at", "who", "door", "kind", "question", "status", "documents", "generation", "request")
+    writer, count = csv.writer(file), 0
+    writer.writerow(("时间（UTC）", "用户", "入口", "操作", "问题", "结果", "引用的文件", "索引版本", "请求编号"))
+    for entry in rows:
+        values = asdict(entry) | {"documents": " ".join(entry.documents)}
+        writer.writerow([plain(values[name]) for name in names])
+        count += 1
+    return count
+
+
+def plain(value: str) -> str:
+    """The value with an apostrophe before it if a spreadsheet would take it for a formula (OWASP, CSV injection)."""
+    return f"'{value}" if _FORMULA.match(value) else value
