@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rag import gate, scope
-from rag.catalogue import of_collection, of_metadata
+from rag.catalogue import Catalogued, of_collection, of_metadata
 from rag.checks import shortcoming, vague
 from rag.enumerations import named_sections, whole_list
 from rag.evidence import Limits, gather
 from rag.generators.extractive import Listing
 from rag.query import Query
 from rag.retrieval import Found, Retriever
-from rag.schema import Evidence
+from rag.schema import Evidence, Hit, Trace
 
 _PERIOD = re.compile(r"\d{4}年?(?:\d{1,2}月)?(?:\d{1,2}[日号])?\s*(?:至|到|-|—|~|～|起)+\s*(?:19|20)\d{2}")
 """From one year to another: one stretch of time, not two to be set side by side."""
@@ -46,14 +46,12 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
         return Selection((), ranked, _unmet(found))
     if query.form == "collection" and (listed := of_collection(found, retriever)).evidence:
         return Selection(listed.evidence, _SURE, listing="documents")
-    if query.form in ("metadata", "when", "who") and (about := of_metadata(found, retriever)):
-        return Selection(about.evidence, _SURE if about.evidence else ranked, about.reason)
-    if query.labels and (sections := named_sections(found, retriever)):
-        return Selection(tuple(sections), _SURE)
+    if read := read_off(found, retriever):
+        return Selection(read.evidence, _SURE if read.evidence else ranked, read.reason)
     if len(sides := list(_sides(query))) > 1:
         return _side_by_side(sides, retriever, threshold)
     if ranked < threshold:
-        return Selection((), ranked, _weak(found))
+        return Selection((), ranked, _weak(found, retriever))
     if newest := _newest(found, retriever, threshold):
         return newest
     if query.form == "compare":
@@ -66,6 +64,29 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
     if reason := shortcoming(query, evidence):
         return Selection((), min(ranked, threshold / 2), reason)
     return Selection(tuple(evidence), ranked, listing="items" if listed else None)
+
+
+def read_off(found: Found, retriever: Retriever) -> Catalogued | None:
+    """What metadata or numbering answers, without ranking; None when neither is asked for."""
+    query = found.query
+    if query.form in ("metadata", "when", "who") and (about := of_metadata(found, retriever)):
+        return about
+    sections = named_sections(found, retriever) if query.labels else ()
+    return Catalogued(tuple(sections)) if sections else None
+
+
+def answering_first(found: Found, retriever: Retriever, k: int) -> tuple[Hit, ...]:
+    """The k best hits; before what was ranked, the passages that hold what metadata or numbering answers."""
+    ranked = found.hits + found.leads
+    read = None if found.unmet else read_off(found, retriever)
+    held: dict[int, Hit] = {}
+    for item in read.evidence if read else ():
+        for row in retriever.index.metas[item.document.id].rows:
+            passage = retriever.index.passage(row)
+            if passage.start <= item.span.start < passage.end:
+                trace = next((hit.trace for hit in ranked if hit.row == row), ())
+                held[row] = Hit(row, passage, item.document, item.score, (*trace, Trace("named", len(held) + 1, item.score)))
+    return (*held.values(), *(hit for hit in ranked if hit.row not in held))[:k]
 
 
 def _newest(found: Found, retriever: Retriever, threshold: float) -> Selection | None:
@@ -142,7 +163,9 @@ def _unmet(found: Found) -> str:
     return f"现有文件中没有{said}的相关内容。"
 
 
-def _weak(found: Found) -> str:
+def _weak(found: Found, retriever: Retriever) -> str:
+    if not found.hits and found.leads and retriever.is_stale(found.leads[0].document.id):
+        return f"讲到这件事的《{found.leads[0].document.name}》已不再有效；要看它怎么说，请在问题中写明它的名称。"
     if not found.hits and found.leads:
         return "现有文件讲的是别的年份、地区、节日或单位。"
     return "现有文件没有写到所问的内容。"

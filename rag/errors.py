@@ -5,6 +5,8 @@
     │   ├── SettingError
     │   └── QuestionError
     ├── DocumentError         one file cannot be read; the batch goes on
+    │   ├── PartlyRead        some members of an archive cannot
+    │   └── Scanned           it has pictures only
     ├── ModelError            weights missing, wrong or unsafe
     └── IndexError_           the index on disk
         ├── IndexMissing      nothing has been indexed yet
@@ -15,6 +17,9 @@
 Each carries `message` (what happened and why) and `hint` (what to do next), both in Chinese,
 because they are shown to people as they are.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 
 class WenjuError(Exception):
@@ -43,6 +48,20 @@ class QuestionError(UsageError):
 
 class DocumentError(WenjuError):
     """A file cannot be read as a document."""
+
+
+class PartlyRead(DocumentError):
+    """Some members of an archive cannot be read; the others can."""
+
+    def __init__(self, documents: Sequence[Any], refused: Sequence[tuple[str, DocumentError]]) -> None:
+        """documents: the `schema.Document`s of the members that could be read. refused: source of a member, and why."""
+        said = "；".join(f"{source}：{error.message}" for source, error in refused[:3])
+        super().__init__(f"压缩包里有 {len(refused)} 个文件读不出来：{said}", "其余的文件不受影响。")
+        self.documents, self.refused = documents, refused
+
+
+class Scanned(DocumentError):
+    """A file holds pictures of text and no text."""
 
 
 class ModelError(WenjuError):

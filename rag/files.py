@@ -9,6 +9,8 @@ import fcntl
 import hashlib
 import io
 import os
+import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -207,6 +209,28 @@ def inside(folder: Path, name: str) -> Path:
     if not parts or name != "/".join(parts) or not plain or any(c in name for c in "\\:\0\n\r"):
         raise ValueError(f"unsafe name: {name!r}")
     return folder.joinpath(*parts)
+
+
+_STEERING = re.compile(r"[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
+
+
+def odd_name(name: str) -> str | None:
+    """Why a file's name (or path) is not to be trusted, in Chinese; None for an ordinary one.
+
+    Marks of direction make "公告\\u202etxt.exe" look like another name; control characters break lists and logs.
+    """
+    if _STEERING.search(name):
+        return "含有看不见的文字方向控制符"
+    if any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name):
+        return "含有控制字符"
+    if any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in name.split("/")):
+        return "过长"
+    return None
+
+
+def printable(name: str) -> str:
+    """A name as it may be shown: a replacement character for all that is invisible or steers a terminal."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in name)
 
 
 def _opened(path: Path) -> io.FileIO:

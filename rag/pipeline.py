@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from rag import gate, scope
-from rag.answering import Selection, select
+from rag.answering import Selection, answering_first, select
 from rag.citations import cite, emphasised, exact_values, problems
 from rag.config import Settings
 from rag.enumerations import whole_list
@@ -23,10 +24,11 @@ from rag.query import Query, understand
 from rag.retrieval import Found, Retriever
 from rag.schema import Answer, Citation, Claim, Document, Draft, Event, Evidence, Hit, Retrieval, Statement, to_json
 from rag.spelling import mended
-from rag.validity import Status, clock, status_of
+from rag.validity import KINDS, Status, clock, status_of
 
 _REMEMBERED = 3
 """Questions before the last one that are looked back to."""
+_STALE = ("expired", "superseded")
 _VIEWS = 32
 """Views of one generation that are kept; each holds a lexical index of its own in memory."""
 
@@ -36,7 +38,8 @@ class Pipeline:
 
     def __init__(self, settings: Settings, index: Index | View, embedder: Embedder) -> None:
         self.settings, self.index, self.embedder = settings, index, embedder
-        self.retriever = Retriever(index, embedder)
+        self.retriever = Retriever(index, embedder, lambda: self._stale(clock(settings)))
+        self._stale = lru_cache(maxsize=2)(self._stale_on)
         self._groups = frozenset(group for entry in index.metas.values() for group in entry.meta.groups)
         self._views: dict[frozenset[str], Pipeline] = {}
         self._viewing = threading.Lock()
@@ -123,7 +126,7 @@ class Pipeline:
     def search(self, query: str, k: int = 10, filters: Mapping[str, str] | None = None) -> Retrieval:
         """The k best passages with the trace of every stage; nothing is refused."""
         found = self.retrieved(query, (), filters, k)
-        return Retrieval(query, (found.hits + found.leads)[:k], found.timings_ms)
+        return Retrieval(query, answering_first(found, self.retriever, k), found.timings_ms)
 
     def explain(
         self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None
@@ -218,6 +221,11 @@ class Pipeline:
                 "embedder_digest": self.index.embedder_digest, "generator": self.settings.generator,
                 "min_confidence": str(self.settings.min_confidence), "today": clock(self.settings)}
 
+    def _stale_on(self, today: str) -> frozenset[str]:
+        """Ids of the documents that are no longer in force on that day."""
+        return frozenset(id for id, entry in self.index.metas.items()
+                         if status_of(entry, today, self.index.collection).kind in _STALE)
+
     # ------------------------------------------------------------ composition
 
     def _answer(self, question: str, query: Query, found: Found) -> Answer:
@@ -227,7 +235,9 @@ class Pipeline:
             return self._asking_back(question, query, chosen)
         if not chosen.evidence:
             return self._refusal(question, query, found, chosen.confidence, chosen.reason)
-        draft = extractive.compose(query, chosen.evidence, chosen.listing, chosen.remark)
+        ids = {item.document.id: self.status(item.document.id).kind for item in chosen.evidence}
+        marks = {id: KINDS[kind] for id, kind in ids.items() if kind in (*_STALE, "not_yet")}
+        draft = extractive.compose(query, chosen.evidence, chosen.listing, chosen.remark, marks)
         answer = self._assembled(question, query, draft, chosen.evidence, chosen.confidence)
         answer = replace(answer, interpreted=replace(answer.interpreted, choices=chosen.choices))
         wrong = problems(answer, self._text_by_id)
@@ -349,8 +359,10 @@ def watch_index(
 
 
 def _reading_recipe() -> str:
-    """Digest of the code that reads files: after an upgrade, documents are read again, and only then."""
-    digest = hashlib.sha256()
+    """Digest of all that decides how files are read: after an upgrade, documents are read again, and only then."""
+    from rag.loading import abilities
+
+    digest = hashlib.sha256(abilities().encode())
     here = Path(__file__).parent
     for file in sorted([*(here / "loading").glob("*.py"), here / "passages.py", here / "text.py", here / "index" / "builder.py"]):
         digest.update(file.read_bytes())

@@ -57,6 +57,8 @@ _LABEL = re.compile(rf"第\s*([{NUMERAL}\d]{{1,7}})\s*(编|章|节|条|款|项|�
 _OFFICE = re.compile(r"(?:人民政府办公厅|人民政府办公室|市委办公厅|省委办公厅|委员会|办公厅|办公室|人民政府|检察院|法院|总工会|团委|妇联|[^\W\d_和与及在的对从到向把让是有中上]{2,8}?(?:委员会|局|厅|委(?!员|托|派)|部(?!门|分|署|队)|署))")
 _ISSUED = re.compile(r"印发|发布|发的|发出|发文|出台|下发|成文|签发|落款|issued|published", re.I)
 
+_OLD = re.compile(r"废止|失效|过期|作废|到期|有效期|还有效|旧的?(?:办法|规定|政策|版|文件)|原(?:来|先)?的?(?:办法|规定|政策|文件)|以前|曾经|当时")
+
 _FORMS: tuple[tuple[Form, re.Pattern[str]], ...] = tuple((form, re.compile(rule, re.I)) for form, rule in (
     ("collection", r"(哪些|哪几[份个]|几[份个篇]|多少[份个篇]|有没有|所有|列出|which)[^，。？]{0,8}(文件|通知|公文|文章|材料|单位发|地方发|documents?|notices?)"
                    r"|(共|总共|一共)[^，。]{0,6}几[份篇]|(how many|list) (documents|notices)"),
@@ -101,6 +103,12 @@ class Query:
     """Id of the one document that is asked, because the question leans on the answer before it."""
     listed: tuple[str, ...] | None = None
     """Path of the section whose items the answer before it listed: "第二条" is the second of them."""
+
+    @property
+    def asks_for_old(self) -> bool:
+        """Whether documents no longer in force may answer: one is named, or a year, or the question says so."""
+        named = self.numbers or self.titles or self.within or self.years
+        return bool(named) or self.form in ("metadata", "collection") or bool(_OLD.search(self.text))
 
     def interpreted(self) -> Interpreted:
         """What is shown to the user."""

@@ -1,7 +1,7 @@
 """From a question to ranked passages: dense and lexical candidates, slots, late interaction, one linear score."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -43,7 +43,8 @@ class Found:
 class Retriever:
     """Searches one generation."""
 
-    def __init__(self, index: Index, embedder: Embedder) -> None:
+    def __init__(self, index: Index, embedder: Embedder, stale: Callable[[], Set[str]] = frozenset) -> None:
+        """stale: ids of the documents that are no longer in force today, which answer only when they are asked for."""
         self.index = index
         self._places = {id: scope.places_of(entry.meta) for id, entry in index.metas.items()}
         self._series: dict[str, dict[int, str]] = {}
@@ -51,7 +52,7 @@ class Retriever:
             if key := scope.series_of(entry.meta):
                 self._series.setdefault(key, {})[max(entry.meta.years)] = id
         self._said: dict[str, tuple[str, ...]] = {}
-        self._order = list(index.metas)
+        self._order, self._stale = list(index.metas), stale
         self._embedded = lru_cache(maxsize=256)(embedder.embed_query)  # asked again, searched after asking: once is enough
         self._normal = lru_cache(maxsize=20_000)(self._normalised)
         self._whole = lru_cache(maxsize=2_000)(self._whole_text)
@@ -74,7 +75,9 @@ class Retriever:
         clock.lap("rerank")
         owned = self._owned(query, slots)
         admitted, others = self._admitted(query, slots, owned, rows, order)
-        unmet = () if admitted else tuple(s for s in slots if not self._anyone_meets(s, query, owned, rows))
+        admitted, stale = self._in_force(query, admitted, rows)
+        others = stale + others
+        unmet = () if admitted or stale else tuple(s for s in slots if not self._anyone_meets(s, query, owned, rows))
         hits = tuple(self._hit(rows, i, n, scores, features, rankings) for n, i in enumerate(admitted[:k], 1))
         all_features, features = features, features[admitted[:k]]
         evident = self._beyond_slots(query, encoded, weighed, slots, hits, features)
@@ -248,6 +251,16 @@ class Retriever:
                      and scope.in_words(slot, self._whole(id) if slot.name == "标题" else text)))
             for v, slot in zip(verdicts, slots, strict=True)
         ]))
+
+    def is_stale(self, id: str) -> bool:
+        """Whether the document is no longer in force today."""
+        return id in self._stale()
+
+    def _in_force(self, query: Query, admitted: list[int], rows: np.ndarray) -> tuple[list[int], list[int]]:
+        """Positions in `rows` of what is in force, and of what is not; all count as in force when old ones are asked for."""
+        stale = () if query.asks_for_old else self._stale()
+        old = [i for i in admitted if stale and self.index.passage(int(rows[i])).document_id in stale]
+        return [i for i in admitted if i not in old], old
 
     def _owned(self, query: Query, slots: Sequence[Slot]) -> frozenset[Slot]:
         """Slots that some document is of: then others that merely mention them do not answer for them."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.loading import load
+from rag.loading import load, office
 from rag.passages import LONGEST, cut, section_at
 from rag.schema import Document, Passage
 from rag.text import compact, sentences
@@ -77,6 +77,9 @@ def documents(tmp: Path) -> Iterator[Document]:
         return
     for pattern in ("holiday_notices/*.txt", "gov_cn_html/*.html", "guangzhou_gov_html/*.html", "guangzhou_gov_html/*.md"):
         for path in sorted((SHARED / "docs").glob(pattern)):
+            yield load(path, path.name)[0]
+    for path in sorted((SHARED / "docs" / "office").iterdir()):
+        if path.suffix != ".doc" or office.program():
             yield load(path, path.name)[0]
     with (SHARED / "ncp_policy_qa_dev" / "corpus.jsonl").open(encoding="utf-8") as file:
         for line in file:

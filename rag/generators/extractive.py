@@ -4,7 +4,8 @@ Deterministic: the same question and evidence give the same draft.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 from rag.query import Query
@@ -24,16 +25,20 @@ NEAR = 1.5
 """Documents whose best evidence scores within this of each other answer equally well: the newest comes first."""
 
 
-def compose(query: Query, evidence: Sequence[Evidence], listing: Listing | None = None, remark: str = "") -> Draft:
+def compose(
+    query: Query, evidence: Sequence[Evidence], listing: Listing | None = None, remark: str = "",
+    marks: Mapping[str, str] = MappingProxyType({}),
+) -> Draft:
     """A draft from evidence given best first.
 
     listing: the evidence is complete, of documents or of the items of a list, or of sides to be compared.
+    marks: what has to be said of a document (已被废止), by its id.
     """
     value = None if listing else _value(query, evidence)
     kept = [i for i, item in enumerate(evidence) if not value or i in value.evidence or has_value(query, item.text)]
     order = _documents(evidence, kept)
     blocks = tuple(
-        Block(heading_of(evidence[group[0]]),
+        Block(heading_of(evidence[group[0]], marks.get(evidence[group[0]].document.id, "")),
               tuple(Statement(evidence[i].text, (i,)) for i in sorted(group, key=lambda i: _place(evidence[i]))))
         for group in order
     )
@@ -70,14 +75,15 @@ def _documents(evidence: Sequence[Evidence], kept: Sequence[int]) -> list[list[i
     return sorted(groups, key=rank)
 
 
-def heading_of(evidence: Evidence) -> str:
-    """Who says it, and in which document: "**兰州市民政局**（兰民发〔2021〕239号，2021-12-31）"."""
+def heading_of(evidence: Evidence, mark: str = "") -> str:
+    """Who says it, and in which document: "**兰州市民政局**（兰民发〔2021〕239号，2021-12-31）". mark: said at the end."""
     document, meta = evidence.document, evidence.document.meta
     here = evidence.section_path[:1]
     article = next((s.path[0] for s in document.sections if here and s.kind == "article" and s.path == here), None)
     who = meta.issuer or meta.title or article or document.name
-    about = [f"《{escaped(_short(meta))}》" if meta.title and meta.issuer else "", meta.document_number or "", meta.issued_on or ""]
-    inside = "，".join(escaped(x) if not x.startswith("《") else x for x in about if x)
+    about = [f"《{escaped(_short(meta))}》" if meta.title and meta.issuer else "", meta.document_number or "", meta.issued_on or "",
+             f"**{mark}**" if mark else ""]
+    inside = "，".join(x if x.startswith(("《", "**")) else escaped(x) for x in about if x)
     return f"**{escaped(who)}**" + (f"（{inside}）" if inside else "")
 
 

@@ -33,11 +33,20 @@ class DocumentEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be indexed, and why, in Chinese."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileEntry:
     """A file that was seen. `path`: see `scan.Anchor`; `source`: what people call it; `error`: why it has no documents.
 
     recipe: of the refresh that read it. sidecar: digest of the corrections beside it, "" for none; corrected: of those that
     its documents bear, which a copy of the file may have brought.
+    refused: of an archive, the members that could not be read.
     """
 
     path: str
@@ -49,6 +58,7 @@ class FileEntry:
     error: str | None = None
     sidecar: str = ""
     corrected: str = ""
+    refused: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +116,6 @@ class Progress:
     passages: int = 0
     read_bytes: int = 0
     to_read_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that could not be indexed, and why, in Chinese."""
-
-    source: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,8 @@ def entry_from_json(value: Mapping[str, Any]) -> DocumentEntry:
 
 def file_from_json(value: Mapping[str, Any]) -> FileEntry:
     """The reverse of `schema.to_json`."""
-    return FileEntry(**{**value, "documents": tuple(value["documents"])})
+    refused = tuple(Failure(**failure) for failure in value.get("refused", ()))  # older generations know of none
+    return FileEntry(**{**value, "documents": tuple(value["documents"]), "refused": refused})
 
 
 def passage_from_json(document_id: str, value: list[Any]) -> Passage:

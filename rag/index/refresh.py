@@ -1,17 +1,17 @@
 """Brings an index up to date with files and folders: what is new is read, cut and embedded; the rest is taken over."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.errors import DocumentError, IndexMissing, IndexUnwritable
+from rag.errors import DocumentError, IndexMissing, IndexUnwritable, PartlyRead
 from rag.files import DISK, Disk, digest_of, locked, make_folders, remove_tree, typed_errors
 from rag.index.builder import Builder, Prepared
-from rag.index.entries import Progress, Report
+from rag.index.entries import DocumentEntry, Failure, Progress, Report
 from rag.index.generation import Index
-from rag.index.plan import Group, Out, Plan, Planner, Tell
+from rag.index.plan import EMPTIED, Group, Out, Plan, Planner, Tell
 from rag.index.publish import Pointer, collect_garbage, lock_path, point, publish, staging, tidy
 from rag.index.scan import Anchor, Seen, absolute
 from rag.loading.overrides import SUFFIX
@@ -89,7 +89,7 @@ class _Refresh:
                 self._clean([base.folder.name], purge=False)
         self._seen.save(m.entry.path for m in plan.members)
         return Report(
-            **planner.report(plan), documents=len(now.metas), passages=len(now), embedded=embedded, reused=reused,
+            **planner.report(plan, now.metas), documents=len(now.metas), passages=len(now), embedded=embedded, reused=reused,
             generation=now.generation, seconds=round(time.monotonic() - began, 3), warning=base.fallback if base is not None else None,
         )
 
@@ -107,25 +107,35 @@ class _Refresh:
         path = anchor.path(entry.path)
         try:
             sidecar, name = _corrections(group)
-            documents = self._steps.load(path, group.source)
+            documents, refused = self._loaded(path, group)
             if digest_of(path.resolve()) != entry.sha256:
                 raise DocumentError("文件在读取时有变动。", "请等它写完后再试。")
             if not documents:
                 raise DocumentError("文件里没有可用的内容。")
             documents = [document for document in documents if not self._out.holds("", document.sha256)]
             if not documents:
-                raise DocumentError("其中的文件都已撤下。")
+                raise DocumentError(EMPTIED)
             passages = [self._passages(document) for document in documents]
             known = self._steps.complete(documents, sidecar, name)
-            prepared = [Prepared(group.named(document, group.source), own) for document, own in zip(known, passages, strict=True)]
+            prepared = [Prepared(group.placed(document, group.source), own)
+                        for document, own in zip(known, passages, strict=True)]
         except DocumentError as error:
             group.settle(error=str(error), recipe=self._recipe)
             return []
         except OSError as error:
-            group.settle(error=f"文件读不出来：{error.strerror}", recipe=self._recipe)
+            group.settle(error=f"文件读不出来：{error.strerror}。请检查文件权限。", recipe=self._recipe)
             return []
-        group.settle([item.document.id for item in prepared], recipe=self._recipe)
+        group.settle([item.document.id for item in prepared], recipe=self._recipe, refused=refused)
         return prepared
+
+    def _loaded(self, path: Path, group: Group) -> tuple[Sequence[Document], list[Failure]]:
+        """A file's documents, and of an archive the members that cannot be read."""
+        try:
+            return self._steps.load(path, group.source), []
+        except PartlyRead as error:
+            if not error.documents:
+                raise
+            return error.documents, [Failure(member, str(why)) for member, why in error.refused]
 
     def _passages(self, document: Document) -> list[Passage]:
         passages = self._steps.cut(document)
@@ -139,7 +149,7 @@ class _Refresh:
         base, out = self._base, []
         assert base is not None
         for entry in group.known:
-            document = group.named(base.document(entry.id), group.kept_under)
+            document = group.placed(base.document(entry.id), group.borne)
             terms = [base.lexical.terms(row) for row in entry.rows]
             passages = [base.passage(row) for row in entry.rows]
             out.append(Prepared(document, passages, terms, base.document_lexical.terms(base.number_of(entry.id))))
@@ -192,22 +202,26 @@ class _Refresh:
 
         builder = Builder(built, self._embedder, self._base, self._disk, told)
         try:
-            ids: set[str] = set()
+            added: dict[str, _Added] = {}
             for number, group in enumerate(plan.groups):
                 done, source = number, group.source
                 told(builder.embedded)
                 size = group.size if group.to_read else 0
-                kept = group.known if builder.keeps and not group.to_read else ()
+                kept = [group.placed(e, group.borne) for e in group.known] if builder.keeps and not group.to_read else []
                 items = [] if kept else self._documents(group, anchor)
-                own = [entry.id for entry in kept] + [item.document.id for item in items]
-                if ids.intersection(own) or len(set(own)) < len(own):
-                    group.settle(error="文件编号与另一个文件相同。", recipe=self._recipe)
+                own = [*kept, *(item.document for item in items)]
+                if problem := _clash(own, added, group):
+                    group.settle(error=problem, recipe=self._recipe)
                     continue
-                ids.update(own)
-                for entry in kept:
-                    builder.keep(group.named(entry, group.kept_under))
-                for item in items:
+                for document in (document for document in own if document.id in added):
+                    builder.label(document.id, (document.source, *document.also_at))
+                for entry in (entry for entry in kept if entry.id not in added):
+                    builder.keep(entry)
+                for item in (item for item in items if item.document.id not in added):
                     builder.add(item)
+                corrected = next(iter(group.corrections), "")
+                for document in own:
+                    added.setdefault(document.id, _Added(document.sha256, document.source, corrected))
                 read += size
             done, source = total, ""
             return builder.finish(plan.roots, plan.entries, plan.withdrawn), builder.embedded, builder.reused
@@ -218,6 +232,25 @@ class _Refresh:
         if not group.to_read:
             return self._taken_over(group)
         return self._ready.pop(group.source) if group.source in self._ready else self._read(group, anchor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What is kept of a document that has been written: digest and label, and the digest of its file's corrections."""
+
+    sha256: str
+    source: str
+    corrected: str
+
+
+def _clash(own: Sequence[Document | DocumentEntry], added: Mapping[str, _Added], group: Group) -> str | None:
+    """Why the documents of a file cannot stand beside those written before; the same bytes in an archive can."""
+    earlier = [(document, added[document.id]) for document in own if document.id in added]
+    if len({document.id for document in own}) < len(own) or any(d.sha256 != before.sha256 for d, before in earlier):
+        return "文件编号与另一个文件相同。"
+    corrected = next(iter(group.corrections), "")
+    differing = next((before.source for _, before in earlier if before.corrected != corrected), None)
+    return f"与 {differing} 内容相同而更正不同。请让它们的更正文件一致，或只留一份。" if differing else None
 
 
 def _corrections(group: Group) -> tuple[bytes, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag.errors import UsageError
-from rag.files import DISK, Disk, digest_of, read_small, replace_file
+from rag.files import DISK, Disk, digest_of, odd_name, printable, read_small, replace_file
 from rag.index import entries
 from rag.loading.overrides import MAX_BYTES, SUFFIX
 
@@ -88,7 +88,7 @@ def walk(root: Path, anchor: Anchor, skip: Path) -> Iterator[Found]:
             with os.scandir(folder) as listing:
                 names = sorted(listing, key=lambda entry: entry.name, reverse=True)
         except OSError as error:
-            yield Found(folder, anchor.key(folder), error=f"文件夹读不出来：{error.strerror}")
+            yield Found(folder, anchor.key(folder), error=f"文件夹读不出来：{error.strerror}。请检查权限。")
             continue
         there = {entry.name for entry in names}
         for entry in reversed(names):
@@ -97,7 +97,7 @@ def walk(root: Path, anchor: Anchor, skip: Path) -> Iterator[Found]:
                 continue
             if entry.is_symlink():
                 if not _leads_inside(path, real):
-                    yield Found(path, anchor.key(path), error="是指向文件夹之外（或已失效）的符号链接，未跟随")
+                    yield Found(path, anchor.key(path), error="是指向文件夹之外（或已失效）的符号链接，未跟随。请换成它所指的文件。")
             elif entry.is_dir(follow_symlinks=False):
                 stack.append(path)
             elif entry.name.endswith(SUFFIX):
@@ -132,9 +132,12 @@ def _examined(path: Path, status: os.stat_result, anchor: Anchor) -> Found:
         path.as_posix().encode("utf-8")
     except UnicodeEncodeError:
         shown = Path(os.fsencode(path).decode("utf-8", "replace"))
-        return Found(shown, anchor.key(shown), error="文件名不是 UTF-8 编码")
+        return Found(shown, anchor.key(shown), error="文件名不是 UTF-8 编码。请改名后再试。")
+    if reason := odd_name(anchor.key(path)):
+        shown = Path(printable(path.as_posix()))
+        return Found(shown, anchor.key(shown), error=f"文件名{reason}。请改名后再试。")
     if not stat.S_ISREG(status.st_mode):
-        return Found(path, anchor.key(path), error="不是普通文件")
+        return Found(path, anchor.key(path), error="不是普通文件。请换成普通文件后再试。")
     return Found(path, anchor.key(path), status.st_size, status.st_mtime_ns, status.st_ino)
 
 

@@ -5,8 +5,9 @@ lexical indexes are made again in memory, so that the weights of words (BM25's d
 spelling vocabulary, counts and ties are those of an index that never held the rest: a hidden document changes nothing.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -15,12 +16,13 @@ from rag.index.entries import DocumentEntry
 from rag.index.generation import Index
 from rag.schema import Document, Passage
 from rag.stores.faiss import FaissStore
+from rag.validity import Collection
 
 
 class View:
     """The interface of `Index` over some of its documents. Read-only; safe to use from several threads."""
 
-    def __init__(self, index: Index, ids: Collection[str]) -> None:
+    def __init__(self, index: Index, ids: Iterable[str]) -> None:
         """ids: of the documents that are in view. Raises KeyError. Time and memory grow with their text (about 2 s for
         50,000 passages), so views are kept and shared."""
         self._index = index
@@ -52,6 +54,11 @@ class View:
         if row < 0:
             raise IndexError(row)
         return self._index.passage(self._rows[row])
+
+    @cached_property
+    def collection(self) -> Collection:
+        """Which document in view speaks of which: what hidden ones repeal stays in force."""
+        return Collection(self.metas.values())
 
     def number_of(self, id: str) -> int:
         """The row of a document in `document_lexical`. Raises KeyError."""

@@ -20,19 +20,36 @@ def row_lines(grid: Grid, heads: int = 0) -> list[str]:
     """
     out: list[str] = []
     rows = [[cell.strip() for cell in row] for row in grid]
-    at = 0
-    while at < len(rows) and len(set(rows[at])) == 1 and len(rows[at]) > 1:
-        out.extend(rows[at][:1] if rows[at][0] else [])
-        at += 1
-    if at < len(rows) and not heads and _looks_like_heads(rows, at):
-        heads = 1
-        while at + heads < len(rows) - 1 and _merged(rows[at]) and heads < 3 and _continues_heads(rows, at + heads):
-            heads += 1
+    at = _captions(rows)
+    out.extend(row[0] for row in rows[:at] if row[0])
+    heads = heads or _guessed(rows, at)
     names = _names(rows[at : at + heads])
     for row in rows[at + heads :]:
         if line := _line(row, names):
             out.append(line)
     return out
+
+
+def heads_of(grid: Grid) -> list[list[str]]:
+    """The rows that are column heads, as their words tell."""
+    rows = [[cell.strip() for cell in row] for row in grid]
+    at = _captions(rows)
+    return rows[at : at + _guessed(rows, at)]
+
+
+def _captions(rows: Sequence[Sequence[str]]) -> int:
+    """How many rows at the top are one merged cell."""
+    return next((at for at, row in enumerate(rows) if len(set(row)) != 1 or len(row) < 2), len(rows))
+
+
+def _guessed(rows: Sequence[Sequence[str]], at: int) -> int:
+    """How many rows from `at` on are column heads."""
+    if at >= len(rows) or not _looks_like_heads(rows, at):
+        return 0
+    heads = 1
+    while at + heads < len(rows) - 1 and _merged(rows[at]) and heads < 3 and _continues_heads(rows, at + heads):
+        heads += 1
+    return heads
 
 
 def _looks_like_heads(rows: Sequence[Sequence[str]], at: int) -> bool:

@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from rag.errors import DocumentError
-from rag.loading.blocks import Block
+from rag.loading.content import Building, Content
 from rag.loading.dates import DATE, iso
 from rag.loading.decode import decode
 from rag.loading.furniture import is_furniture
 from rag.loading.headlines import is_number, unglued
-from rag.loading.layout import Line, paragraphs
 from rag.loading.page import Page, PageLine, read_page
 from rag.schema import Span
 from rag.text import compact
@@ -31,26 +29,8 @@ _MENU = 0.6
 _TAGS = {"published_on": ("发布日期", ("pubdate", "publishdate", "article:published_time")), "source": ("来源", ("contentsource",))}
 
 
-@dataclass(slots=True)
-class _Built:
-    """Lines of the document text under construction."""
-
-    lines: list[Line] = field(default_factory=list)
-    pieces: list[str] = field(default_factory=list)
-    size: int = 0
-    given: dict[str, tuple[str, Span]] = field(default_factory=dict)
-
-    def add(self, text: str, kind: str = "text", level: int = 0) -> int:
-        """Appends a line; returns where it starts."""
-        start = self.size
-        self.lines.append(Line(start, start + len(text), text, False, False, kind, level))  # type: ignore[arg-type]
-        self.pieces.append(text)
-        self.size += len(text) + 1
-        return start
-
-
-def read_html(data: bytes, name: str) -> tuple[str, list[Block], dict[str, tuple[str, Span]]]:
-    """Text, blocks and stated metadata of a page.
+def read_html(data: bytes, name: str) -> Content:
+    """The document in a page, with the metadata that the page states.
 
     The text is one line for each block: title, header table as "名称：值", body, table rows, files to download.
     """
@@ -62,14 +42,13 @@ def read_html(data: bytes, name: str) -> tuple[str, list[Block], dict[str, tuple
     first, last = page.content()
     if not page.lines:
         raise DocumentError(f"“{name}”里没有正文。", "网页内容可能由脚本生成，请在浏览器中打开后另存为完整网页，或复制成文本。")
-    built = _Built()
+    built = Building()
     stated = _stated(page, first)
     body = _body(page.lines[first:last], stated)
     title = _title(page, first, stated, body)
     _head(built, page, title, stated, body)
     _add_body(built, body, title)
-    text = "\n".join(built.pieces)
-    return text, paragraphs(text, built.lines, None), built.given
+    return built.content(built.joined(None))
 
 
 def _depth(html: str) -> int:
@@ -120,7 +99,7 @@ def _from_tag(tag: str) -> list[str]:
     return named[:1]
 
 
-def _head(built: _Built, page: Page, title: str | None, stated: dict[str, str], body: Sequence[PageLine]) -> None:
+def _head(built: Building, page: Page, title: str | None, stated: dict[str, str], body: Sequence[PageLine]) -> None:
     if title:
         start = built.add(title, "heading", 1)
         built.given["title"] = (title, Span(start, start + len(title)))
@@ -141,7 +120,7 @@ def _head(built: _Built, page: Page, title: str | None, stated: dict[str, str], 
         built.add(f"来源：{source}", "row")
 
 
-def _give(built: _Built, name: str | None, value: str, start: int) -> None:
+def _give(built: Building, name: str | None, value: str, start: int) -> None:
     if name is None or name in built.given:
         return
     if name in ("issued_on", "published_on"):
@@ -182,7 +161,7 @@ def _all_stated(text: str, stated: dict[str, str]) -> bool:
     return labels > 0 and (not re.sub(r"[\s；;　]", "", rest) or is_furniture(rest))
 
 
-def _add_body(built: _Built, body: Sequence[PageLine], title: str | None) -> None:
+def _add_body(built: Building, body: Sequence[PageLine], title: str | None) -> None:
     again = _repeats(body, title) if title else range(0)
     for at, line in enumerate(body):
         if at in again:

@@ -74,7 +74,8 @@ def facts_of(name: str, *facts: str | None) -> list[str]:
 def citation_line(citation: Citation) -> str:
     """One citation as a line of text: `[1] 《…》（issuer，文号，date）section：“quote”`."""
     called = name_of(citation.title, citation.issuer, citation.document_number, citation.source)
-    facts = facts_of(called, citation.issuer, citation.document_number, citation.issued_on)
+    page = f"第 {citation.page} 页" if citation.page else None
+    facts = facts_of(called, citation.issuer, citation.document_number, citation.issued_on, page)
     told = f"（{'，'.join(facts)}）" if facts else ""
     section = " › ".join(citation.section_path)
     return f"[{citation.id}] {called}{told}{section}：“{citation.quote}”"

@@ -1,0 +1,84 @@
+"""doc, wps, rtf, odt: turned into docx by LibreOffice where it is installed.
+
+LibreOffice runs with a profile of its own in a temporary folder, without macros, links and add-ons, without our
+environment, with little memory and time.
+"""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from rag.errors import DocumentError
+
+SECONDS = 20
+_MEMORY = 512 << 20
+"""Bytes of private data; the libraries it maps come on top."""
+_SPACE = 2 << 30
+_LARGEST = 64 << 20
+"""Bytes of any file that it writes."""
+_PROGRAMS = ("soffice", "libreoffice")
+_PROFILE = """<?xml version="1.0" encoding="UTF-8"?>
+<oor:items xmlns:oor="http://openoffice.org/2001/registry" xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+<item oor:path="/org.openoffice.Office.Common/Security/Scripting"><prop oor:name="MacroSecurityLevel"><value>3</value></prop></item>
+<item oor:path="/org.openoffice.Office.Common/Security/Scripting"><prop oor:name="DisableMacrosExecution"><value>true</value></prop></item>
+<item oor:path="/org.openoffice.Office.Common/Security/Scripting"><prop oor:name="DisableActiveContent"><value>true</value></prop></item>
+<item oor:path="/org.openoffice.Office.Common/Security/Scripting"><prop oor:name="BlockUntrustedRefererLinks"><value>true</value></prop></item>
+<item oor:path="/org.openoffice.Office.Writer/Content/Update"><prop oor:name="Link"><value>0</value></prop></item>
+</oor:items>
+"""
+
+
+def program() -> str | None:
+    """LibreOffice's program, None where it is not installed."""
+    return next(filter(None, map(shutil.which, _PROGRAMS)), None)
+
+
+def to_docx(data: bytes, suffix: str, name: str) -> bytes:
+    """The document as docx. name: for errors. Raises DocumentError, also where LibreOffice is not installed."""
+    command = program()
+    if command is None:
+        raise DocumentError(
+            f"读“{name}”要用 LibreOffice，但这台机器上没有安装。",
+            "Debian 或 Ubuntu：apt-get install libreoffice-writer-nogui；其他系统请安装 LibreOffice 并使 soffice 在 PATH 中；或另存为 docx 再试。",
+        )
+    with tempfile.TemporaryDirectory(prefix="wenju-") as folder:
+        return _converted(command, Path(folder), data, suffix, name)
+
+
+def _converted(office: str, folder: Path, data: bytes, suffix: str, name: str) -> bytes:
+    profile = folder / "profile"
+    (profile / "user").mkdir(parents=True)
+    (profile / "user" / "registrymodifications.xcu").write_text(_PROFILE, encoding="utf-8")
+    source = folder / f"in{suffix}"
+    source.write_bytes(data)
+    command = [office, f"-env:UserInstallation={profile.as_uri()}", "--headless", "--norestore", "--nolockcheck", "--nodefault",
+               "--convert-to", "docx:MS Word 2007 XML", "--outdir", str(folder), str(source)]
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), "TMPDIR": str(folder), "LANG": "C.UTF-8"}
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               env=environment, cwd=folder, start_new_session=True)
+    try:
+        _limit(process.pid)
+        process.wait(SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise DocumentError(f"转换“{name}”超过 {SECONDS} 秒，已放弃。", "文件可能有问题；请用办公软件打开后另存为 docx 再试。") from error
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    result = folder / "in.docx"
+    if not result.is_file() or not 0 < result.stat().st_size <= _LARGEST:
+        raise DocumentError(f"“{name}”转换不了，可能已损坏或设有密码。", "请用办公软件打开它，去掉密码，另存为 docx 再试。")
+    return result.read_bytes()
+
+
+def _limit(process: int) -> None:
+    """Limits a process that has just started and all it will start."""
+    with suppress(ProcessLookupError):
+        for what, most in ((resource.RLIMIT_DATA, _MEMORY), (resource.RLIMIT_AS, _SPACE), (resource.RLIMIT_CPU, SECONDS),
+                           (resource.RLIMIT_FSIZE, _LARGEST), (resource.RLIMIT_CORE, 0)):
+            resource.prlimit(process, what, (most, most))
