@@ -17,16 +17,16 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from index_fakes import CountingEmbedder, generations, memory_folder, write
+from office_files import zipped
 
 from rag.config import Settings
 from rag.errors import IndexBusy, UsageError, WenjuError
 from rag.files import locked
 from rag.index import Index, Progress, Report, backup, check, purge, refresh
 from rag.index.publish import lock_path
-from rag.loading import load as load_one
+from rag.loading import load
 from rag.passages import cut
 from rag.pipeline import build_index, watch_index
-from rag.schema import Document
 from rag.text import compact
 from ui.cli import main
 from ui.progress import told
@@ -302,14 +302,6 @@ def test_a_watch_ends_cleanly_with_one_report_a_line(library: Library, settings:
 # ---------------------------------------------------------------- archives
 
 def test_members_of_an_archive_keep_their_paths_and_go_one_by_one(tmp_path: Path) -> None:
-    def load(path: Path, source: str) -> list[Document]:
-        """The documents of a file, parted by lines of equals signs: what an archive's reader gives."""
-        out = []
-        for number, text in enumerate(path.read_text(encoding="utf-8").split("=====\n")):
-            write(tmp_path / "unpacked" / "m.txt", text)
-            out += load_one(tmp_path / "unpacked" / "m.txt", f"{source}/{number}.txt" if path.suffix == ".zip" else source)
-        return out
-
     def update(*paths: Path, **more: object) -> Report:
         return refresh(folder, paths, load, cut, CountingEmbedder(), **more)
 
@@ -317,12 +309,14 @@ def test_members_of_an_archive_keep_their_paths_and_go_one_by_one(tmp_path: Path
         return [e.source for e in Index.open(folder).metas.values()]
 
     docs, folder = tmp_path / "docs", tmp_path / "home" / "index"
-    write(docs / "a.zip", "=====\n".join(f"关于{what}的通知\n一、{what}要求\n" for what in ("值班", "消防", "采购")))
+    docs.mkdir()
+    texts = {f"{number}.txt": f"关于{what}的通知\n一、{what}要求\n" for number, what in enumerate(("值班", "消防", "采购"))}
+    (docs / "a.zip").write_bytes(zipped(texts))
     update(docs)
     assert sources() == ["docs/a.zip/0.txt", "docs/a.zip/1.txt", "docs/a.zip/2.txt"] and check(folder) == []
     (docs / "a.zip").rename(docs / "b.zip")
     assert update(docs).embedded == 0 and sources() == ["docs/b.zip/0.txt", "docs/b.zip/1.txt", "docs/b.zip/2.txt"]
-    write(docs / "c.zip", (docs / "b.zip").read_text())
+    (docs / "c.zip").write_bytes((docs / "b.zip").read_bytes())
     update(docs)
     entry = list(Index.open(folder).metas.values())[1]
     assert (entry.source, entry.also_at) == ("docs/b.zip/1.txt", ("docs/c.zip/1.txt",)) and check(folder) == []
@@ -333,7 +327,9 @@ def test_members_of_an_archive_keep_their_paths_and_go_one_by_one(tmp_path: Path
     assert report.withdrawn == ("docs/single.txt",) and sources() == ["docs/b.zip/0.txt", "docs/b.zip/2.txt"]
     update(docs, recipe="another")
     assert sources() == ["docs/b.zip/0.txt", "docs/b.zip/2.txt"], "read again, and still without it"
-    update(remove=["docs/b.zip/0.txt"])
+    update(docs / "c.zip", recipe="another")
+    assert sources() == ["docs/b.zip/0.txt", "docs/b.zip/1.txt", "docs/b.zip/2.txt"], "named, it comes back whole"
+    update(remove=["docs/b.zip/1.txt", "docs/b.zip/0.txt"])
     update(remove=["docs/c.zip/2.txt"])
     assert sources() == [] and update(docs).withdrawn == ("docs/b.zip", "docs/c.zip", "docs/single.txt"), "an empty index remembers"
     update(docs / "b.zip")
