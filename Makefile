@@ -6,7 +6,7 @@ Q ?= 春节期间值班要求是什么？
 export GRADIO_ANALYTICS_ENABLED := False
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: serve test ask index setup lint clean
+.PHONY: serve test ask index setup bundle install-offline lint clean
 serve: setup
 	$(BIN)/wenju index seeds
 	$(BIN)/wenju serve
@@ -37,6 +37,17 @@ $(VENV)/.installed: pyproject.toml .ci/constraints.txt | $(VENV)/bin/python
 $(VENV)/.test: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable '.[test]'
 	touch $@
+
+# One archive for a machine without any network: wheels of Wenju and of all it needs, for this Python and processor.
+BUNDLE ?= build/wenju-bundle.tar
+bundle: setup
+	sh ui/deploy/bundle.sh $(BIN)/python $(BUNDLE)
+
+# On that machine: from the archive alone. DEST: the folder of the new environment.
+DEST ?= $(VENV)
+install-offline:
+	mkdir -p build && tar -xf $(BUNDLE) -C build
+	sh build/wenju/install.sh $(DEST)
 
 clean:
 	rm -rf $(VENV) .wenju

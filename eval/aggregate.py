@@ -22,6 +22,7 @@ Figures = Mapping[str, Estimate]
 class Summary:
     """All figures of a run.
 
+    aurc, curve, calibration: of sets with answerable questions; without any there is nothing to be right with.
     curve: (coverage, risk) pairs. lost_at: how many wrong questions each stage lost. wrong: their ids.
     """
 
@@ -30,7 +31,7 @@ class Summary:
     overall: Figures
     by_type: Mapping[str, Figures]
     by_tag: Mapping[str, Figures]
-    aurc: Estimate
+    aurc: Estimate | None
     curve: tuple[tuple[float, float], ...]
     calibration_error: Estimate | None
     calibration: tuple[Bin, ...]
@@ -56,11 +57,11 @@ def summarise(records: Sequence[Record], seed: int, draws: int) -> Summary:
         overall=figures(records, seed, draws),
         by_type=_groups(records, [(r.item.type,) for r in records], seed, draws),
         by_tag=_groups(records, [r.item.tags for r in records], seed, draws),
-        aurc=_resampled(aurc, confidence, wrong, seed, draws),
-        curve=_thinned(coverage, risk),
+        aurc=_resampled(aurc, confidence, wrong, seed, draws) if answerable.any() else None,
+        curve=_thinned(coverage, risk) if answerable.any() else (),
         calibration_error=_resampled(calibration_error, confidence[answered], right[answered], seed, draws)
-        if answered.any() else None,
-        calibration=bins(confidence[answered], right[answered]),
+        if answered.any() and answerable.any() else None,
+        calibration=bins(confidence[answered], right[answered]) if answerable.any() else (),
         auroc=auroc(confidence, answerable) if both else None,
         operating_points=operating_points(confidence, answerable) if both else (),
         lost_at={s: stages[s] for s in STAGES},

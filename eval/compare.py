@@ -26,7 +26,8 @@ class Difference:
     """One metric in both runs: `change` = second − first with its paired interval.
 
     p: two-sided, of this metric alone; adjusted: for looking at all metrics at once; `significant` goes by the
-    adjusted one. better, worse: how many questions have a higher and a lower score. n: questions with a score.
+    adjusted one. better, worse: how many questions have a higher and a lower score, of those with one in both. n: questions
+    with a score in either.
     """
 
     name: str
@@ -126,7 +127,7 @@ def differences(first: np.ndarray, second: np.ndarray, seed: int = 0) -> tuple[D
     p, adjusted = p_values(observed, drawn), adjusted_p_values(observed, drawn)
     low, high = _intervals(first, second, seed)
     one, other = np.nanmean(first, axis=0), np.nanmean(second, axis=0)
-    rise = np.nan_to_num(second) - np.nan_to_num(first)
+    rise = np.nan_to_num(second - first)
     n = (~np.isnan(first) | ~np.isnan(second)).sum(axis=0)
     return tuple(
         Difference(METRICS[m].name, float(one[i]), float(other[i]), float(other[i] - one[i]), float(low[i]),
@@ -175,7 +176,7 @@ def adjusted_p_values(observed: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     Unlike Holm's it knows from the draws how alike the metrics are, and loses little to near copies.
     """
     spread = drawn.std(axis=0)
-    scale = np.where(spread > 0, spread, 1)
+    scale = np.where(spread > _ALIKE, spread, 1)  # rounding alone is no spread to be measured by
     order = np.argsort(-observed / scale, kind="stable")
     seen, permuted = (observed / scale)[order], (drawn / scale)[:, order]
     highest = np.maximum.accumulate(permuted[:, ::-1], axis=1)[:, ::-1]

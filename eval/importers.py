@@ -226,7 +226,8 @@ def _xlsx(path: Path) -> Iterator[list[str]]:
     try:
         import openpyxl
     except ImportError as error:
-        raise UsageError("读 .xlsx 需要 openpyxl。", "请安装 openpyxl，或把表格另存为 CSV。") from error
+        hint = "请安装 pip install 'wenju[eval]'，或把表格另存为 CSV。"
+        raise UsageError("读 .xlsx 需要 openpyxl，还没有安装。", hint) from error
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except Exception as error:  # openpyxl lets a dozen kinds through: zip, XML, key and value errors

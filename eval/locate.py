@@ -111,15 +111,6 @@ class Locator:
         """Whether a source is one of the item's gold documents."""
         return any(self.document(g.source) == self.document(source) for g in item.gold)
 
-    def sample(self, place: Place, length: int) -> str:
-        """At most `length` characters of the original at the place's first occurrence, or of the document's start."""
-        source = self.source(place.source)
-        if not source.form:
-            return ""
-        first, last = place.spans[0] if place.spans is not None else (0, len(source.form))
-        start, end = int(source.at[first]), int(source.at[last - 1]) + 1
-        return source.text[start : min(end, start + length)]
-
     def targets(self, item: EvalItem) -> tuple[Target, ...]:
         """What retrieval has to find: the gold quotes, else the answers in the gold documents, else those documents."""
         quoted = any(g.quote for g in item.gold)

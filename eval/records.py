@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from eval.sets import EvalItem, item_json, parse_item
-from rag.schema import Answer, Citation, Claim, Hit, Interpreted, Trace, to_json
+from rag.schema import Answer, Hit, Trace, answer_from_json, to_json
 
 Stage = Literal["parsing", "retrieval", "reranking", "gate", "composition"]
 STAGES: Mapping[Stage, str] = {
@@ -72,19 +72,13 @@ def write_record(record: Record) -> str:
 def read_record(line: str) -> Record:
     """The record of a line. Raises ValueError, KeyError or TypeError for anything else."""
     value = json.loads(line)
-    answer, read = value["answer"], value["answer"]["interpreted"]
-    made = answer | {
-        "claims": tuple(Claim(c["text"], tuple(c["citations"])) for c in answer["claims"]),
-        "citations": tuple(Citation(**(c | {"section_path": tuple(c["section_path"])})) for c in answer["citations"]),
-        "interpreted": Interpreted(**(read | {"assumptions": tuple(read["assumptions"])})),
-    }
     hits = tuple(
         HitRecord(**(h | {"section_path": tuple(h["section_path"]), "trace": tuple(Trace(**t) for t in h["trace"])}))
         for h in value["hits"]
     )
     names = {f.name for f in fields(Record)}
     rest = {k: v for k, v in value.items() if k in names}
-    return Record(**(rest | {"item": parse_item(value["item"], "记录"), "answer": Answer(**made), "hits": hits}))
+    return Record(**(rest | {"item": parse_item(value["item"], "记录"), "answer": answer_from_json(value["answer"]), "hits": hits}))
 
 
 def without_timings(answer: Answer) -> Answer:

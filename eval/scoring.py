@@ -8,23 +8,23 @@ from eval.metrics import citations as cite
 from eval.metrics import ranking
 from eval.metrics.coverage import answer_coverage, answer_recall
 from eval.metrics.exactness import exactness
-from eval.metrics.inclusion import must_include
+from eval.metrics.inclusion import must_exclude, must_include
 from eval.metrics.overlap import rouge_l, token_f1, tokens
 from eval.metrics.scope import right_issuer, right_year
 from eval.records import KEPT, SHOWN, Record, Stage, hit_record, without_timings
 from eval.sets import EvalItem
-from rag.schema import Answer, Citation, Hit
+from rag.schema import Answer, Citation, Hit, Passage
 
 _MARKER = re.compile(r"\[\d+\]|\*\*|^\s*[>#-]+\s*", re.M)
 
-Search = Callable[[str], Sequence[Hit]]
+Cut = Callable[[str], Sequence[Passage]]
 
 
-def score(item: EvalItem, answer: Answer, hits: Sequence[Hit], locator: Locator, search: Search) -> Record:
+def score(item: EvalItem, answer: Answer, hits: Sequence[Hit], locator: Locator, cut: Cut) -> Record:
     """The record of one question.
 
-    hits: best first, as deep as the run looks. search: asked for the gold quote itself when the gold was not found,
-    to tell a document that was cut badly from one that was ranked badly.
+    hits: best first, as deep as the run looks. cut: the passages of a source, to tell a document that was cut badly
+    from one that was ranked badly. Raises KeyError for a source that nobody knows.
     """
     targets = locator.targets(item) if item.answerable else ()
     found = [[t for t, target in enumerate(targets) if _holds(locator, target, h)] for h in hits]
@@ -32,7 +32,7 @@ def score(item: EvalItem, answer: Answer, hits: Sequence[Hit], locator: Locator,
     if targets:
         scores |= _passage_scores(found, len(targets)) | _document_scores(item, hits, locator)
     correct = scores["correct"] == 1
-    lost = None if correct else _lost(item, answer, hits, found, targets, locator, search)
+    lost = None if correct else _lost(item, answer, hits, found, targets, locator, cut)
     kept = tuple(hit_record(r, h, bool(f)) for r, (h, f) in enumerate(zip(hits[:KEPT], found, strict=False), 1))
     return Record(item, without_timings(answer), kept, correct, lost, dict(sorted(scores.items())))
 
@@ -50,8 +50,10 @@ def _answer_scores(item: EvalItem, answer: Answer, locator: Locator, targets: Se
         scores["citation_validity"] = cite.validity(answer.citations, locator.text)
         scores["exactness"] = exactness(answer.claims, answer.citations)
         scores["answer_tokens"] = len(tokens(plain(answer.answer)))
+    if item.must_exclude:
+        scores["must_exclude"] = must_exclude(answer.answer, item.must_exclude)
     if not item.answerable:
-        return scores | {"correct": float(not answered)}
+        return scores | {"correct": float(not answered and scores.get("must_exclude", 1))}
     given = answer.citations if answered else ()
     gold = [locator.is_gold(item, c.source) for c in given]
     said = plain(answer.answer) if answered else ""
@@ -74,7 +76,7 @@ def _answer_scores(item: EvalItem, answer: Answer, locator: Locator, targets: Se
         scores["right_year"] = year
     if (issuer := right_issuer(item.question, given, gold)) is not None:
         scores["right_issuer"] = issuer
-    right = scores["cited"] and scores.get("must_include_all", 1)
+    right = scores["cited"] and scores.get("must_include_all", 1) and scores.get("must_exclude", 1)
     if item.all_gold:
         right = right and scores["citation_recall"] == 1
     return scores | {"answered": float(answered), "correct": float(bool(right))}
@@ -138,7 +140,7 @@ def _document_scores(item: EvalItem, hits: Sequence[Hit], locator: Locator) -> d
 
 def _lost(
     item: EvalItem, answer: Answer, hits: Sequence[Hit], found: Sequence[Sequence[int]],
-    targets: Sequence[Target], locator: Locator, search: Search,
+    targets: Sequence[Target], locator: Locator, cut: Cut,
 ) -> Stage:  # fmt: skip
     """The first stage that lost the first target that is not cited (DESIGN.md 3 has the stages)."""
     if not item.answerable:
@@ -149,17 +151,16 @@ def _lost(
         return "composition"
     rank = next((r for r, held in enumerate(found, 1) if missing[0] in held), None)
     if rank is None:
-        return "retrieval" if _cut_whole(targets[missing[0]], locator, search) else "parsing"
+        return "retrieval" if _cut_whole(targets[missing[0]], locator, cut) else "parsing"
     if rank > SHOWN:
         earlier = hits[rank - 1].trace[:-1]
         return "reranking" if any(t.rank <= SHOWN for t in earlier) else "retrieval"
     return "composition" if answer.status == "answered" else "gate"
 
 
-_PROBE = 300
-
-
-def _cut_whole(target: Target, locator: Locator, search: Search) -> bool:
-    """Whether some passage holds the target: the gold's own words must find it."""
-    probes = [locator.sample(place, _PROBE) for place in target.places]
-    return any(_holds(locator, target, hit) for probe in probes[:3] for hit in search(probe))
+def _cut_whole(target: Target, locator: Locator, cut: Cut) -> bool:
+    """Whether some passage holds the target."""
+    return any(
+        locator.touched(target, place.source, passage.start, passage.end)
+        for place in target.places for passage in cut(place.source)
+    )  # fmt: skip

@@ -31,7 +31,8 @@ class EvalItem:
     """One question.
 
     gold: any one of them is enough, unless `all_gold`. answers: short answers, any one is enough.
-    must_include: strings the answer has to say; "甲|乙" is satisfied by either. history: earlier questions, oldest
+    must_include: strings the answer has to say; "甲|乙" is satisfied by either. must_exclude: strings that no answer
+    may show, such as what a hostile question asks for. history: earlier questions, oldest
     first. standalone: the follow-up written out, for reading only. filters: handed to the asker.
     """
 
@@ -41,6 +42,7 @@ class EvalItem:
     type: str = "fact"
     gold: tuple[Gold, ...] = ()
     must_include: tuple[str, ...] = ()
+    must_exclude: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     filters: Mapping[str, str] = field(default_factory=dict)
@@ -118,7 +120,7 @@ def item_json(item: EvalItem) -> dict[str, Any]:
 
 _KINDS: Mapping[str, str] = {
     "id": "text", "question": "text", "answerable": "bool", "type": "text", "gold": "gold", "must_include": "texts",
-    "history": "texts", "answers": "texts", "filters": "map", "tags": "texts", "all_gold": "bool",
+    "must_exclude": "texts", "history": "texts", "answers": "texts", "filters": "map", "tags": "texts", "all_gold": "bool",
     "standalone": "text", "note": "text",
 }  # fmt: skip
 _SAID = {"text": "字符串", "bool": "true 或 false", "texts": "字符串的列表", "map": "键和值都是字符串的对象",

@@ -67,6 +67,13 @@ def load_settings(flags: Mapping[str, Any] | None = None, folder: Path | None = 
     return _checked(replace(Settings(), **{k: _convert(k, v) for k, v in values.items()}))
 
 
+def settings_in(file: Path) -> Mapping[str, Any]:
+    """What a TOML file like `wenju.toml` sets, for `flags` of `load_settings`. Raises SettingError."""
+    if not file.is_file():
+        raise SettingError(f"没有设置文件 {file}。", "请确认路径写对了。")
+    return _known({k: v for k, v in _read(file).items() if k not in _OF_DOORS}, file.name, _NAMES)
+
+
 def load_table(table: str, kind: type[T], folder: Path | None = None) -> T:
     """The settings of one door: `[table]` of `wenju.toml` < `WENJU_<TABLE>_<NAME>`, as the dataclass `kind`.
 
@@ -99,10 +106,14 @@ def _typed(name: str, kind: type, value: Any) -> Any:
 
 def _file(folder: Path | None) -> Mapping[str, Any]:
     file = (folder or Path.cwd()) / "wenju.toml"
+    return _read(file) if file.is_file() else {}
+
+
+def _read(file: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingError(f"wenju.toml 写得不对：{error}。", "请按 TOML 格式改正后再试。") from error
+        raise SettingError(f"{file.name} 写得不对：{error}。", "请按 TOML 格式改正后再试。") from error
 
 
 def _environment() -> Mapping[str, str]:

@@ -5,7 +5,8 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rag.answering import Selection, answering_first, select
 from rag.citations import cite, emphasised, exact_values, problems
 from rag.config import Settings
 from rag.enumerations import whole_list
-from rag.errors import ModelError, UsageError, WenjuError
+from rag.errors import ModelError, QuestionError, UsageError, WenjuError
 from rag.fitted import FEATURES
 from rag.generators import extractive
 from rag.generators.extractive import escaped
@@ -22,7 +23,20 @@ from rag.index import Index, Progress, Report, View, Watcher, refresh, withdraw
 from rag.protocols import Embedder
 from rag.query import Query, understand
 from rag.retrieval import Found, Retriever
-from rag.schema import Answer, Citation, Claim, Document, Draft, Event, Evidence, Hit, Retrieval, Statement, to_json
+from rag.schema import (
+    Answer,
+    Citation,
+    Claim,
+    Document,
+    Draft,
+    Event,
+    Evidence,
+    Hit,
+    Passage,
+    Retrieval,
+    Statement,
+    to_json,
+)
 from rag.spelling import mended
 from rag.validity import KINDS, Status, clock, status_of
 
@@ -31,6 +45,17 @@ _REMEMBERED = 3
 _STALE = ("expired", "superseded")
 _VIEWS = 32
 """Views of one generation that are kept; each holds a lexical index of its own in memory."""
+
+_DEPTH = 10
+"""How many passages an answer is chosen from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """An answer with the passages that were found for it, best first."""
+
+    answer: Answer
+    hits: tuple[Hit, ...]
 
 
 class Pipeline:
@@ -72,7 +97,7 @@ class Pipeline:
         return view
 
     def _view_of(self, member: frozenset[str]) -> "Pipeline":
-        ids = [id for id, e in self.index.metas.items() if not e.meta.groups or member.intersection(e.meta.groups)]
+        ids = {id for id, e in self.index.metas.items() if not e.meta.groups or member.intersection(e.meta.groups)}
         view = Pipeline(self.settings, View(self.index, ids), self.embedder)
         if len(self._views) >= _VIEWS:
             del self._views[next(iter(self._views))]
@@ -128,6 +153,31 @@ class Pipeline:
         found = self.retrieved(query, (), filters, k)
         return Retrieval(query, answering_first(found, self.retriever, k), found.timings_ms)
 
+    def examine(
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, depth: int = 10
+    ) -> Examined:
+        """What `ask` answers, and the `depth` best passages it had to choose from, searched for once.
+
+        Raises QuestionError.
+        """
+        began = time.perf_counter()
+        found = self.retrieved(question, history, filters, max(depth, _DEPTH))
+        answer = self._answer(question, found.query, found.first(_DEPTH))
+        total = round((time.perf_counter() - began) * 1000, 3)
+        answer = replace(answer, timings_ms={**found.timings_ms, "total": total})
+        return Examined(answer, answering_first(found, self.retriever, depth))
+
+    def prepare(self, questions: Iterable[tuple[str, Sequence[str]]]) -> None:
+        """Tells of (question, history) that will be asked next: what can be computed together is. Answers stay the same.
+
+        At most `retrieval.Embeddings.KEPT` at a time are of use.
+        """
+        texts = []
+        for question, history in questions:
+            with suppress(QuestionError):  # it will be told when it is asked
+                texts.append(self._understood(question, history).text)
+        self.retriever.prepare(texts)
+
     def explain(
         self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None
     ) -> Mapping[str, object]:
@@ -146,7 +196,7 @@ class Pipeline:
         }
 
     def retrieved(
-        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, k: int = 10
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, k: int = _DEPTH
     ) -> Found:
         """All that searching finds, with features and leads: for explaining and for fitting."""
         query = scope.filtered(self._understood(question, history), filters or {})
@@ -157,7 +207,7 @@ class Pipeline:
         """What was found, or, when the question alone finds little or names but a section, what the document that
         answered the question before it has."""
         query = found.query
-        sure = gate.confidence(query, found.evident, len(self.index)) >= self.settings.min_confidence
+        sure = gate.confidence(query, found.first(_DEPTH).evident, len(self.index)) >= self.settings.min_confidence
         elsewhere = query.years or query.festivals or query.numbers or query.titles
         if elsewhere or (not query.labels and (sure or query.places or query.offices)):
             return found
@@ -169,7 +219,7 @@ class Pipeline:
             query, within=document.id, listed=items[0].section_path if items else None,
             assumptions=(*query.assumptions, f"接着上一问，在《{document.name}》中找"),
         ), k)
-        kept = query.labels or gate.confidence(carried.query, carried.evident, len(self.index)) >= self.settings.min_confidence
+        kept = query.labels or gate.confidence(carried.query, carried.first(_DEPTH).evident, len(self.index)) >= self.settings.min_confidence
         return carried if kept else found
 
     def _understood(self, question: str, history: Sequence[str]) -> Query:
@@ -215,11 +265,20 @@ class Pipeline:
                 return self.index.document(entry.id).text
         raise KeyError(source)
 
+    def passages(self, source: str) -> Sequence[Passage]:
+        """How a document was cut. Raises KeyError for an unknown source."""
+        entry = next((e for e in self.index.metas.values() if source in (e.source, *e.also_at)), None)
+        if entry is None:
+            raise KeyError(source)
+        return [self.index.passage(row) for row in entry.rows]
+
     def describe(self) -> Mapping[str, str]:
         """What decides the answers, for the record of an evaluation run."""
         return {"generation": self.index.generation, "embedder": self.index.embedder_name,
                 "embedder_digest": self.index.embedder_digest, "generator": self.settings.generator,
-                "min_confidence": str(self.settings.min_confidence), "today": clock(self.settings)}
+                "min_confidence": str(self.settings.min_confidence), "store": self.settings.store,
+                "query_prompt": self.settings.query_prompt or "", "max_question": str(self.settings.max_question),
+                "today": clock(self.settings)}
 
     def _stale_on(self, today: str) -> frozenset[str]:
         """Ids of the documents that are no longer in force on that day."""

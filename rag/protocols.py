@@ -37,6 +37,10 @@ class Embedder(Protocol):
         """The question, with the model's query prefix."""
         ...
 
+    def embed_queries(self, texts: Sequence[str]) -> list[Encoded]:
+        """What `embed_query` gives for each text, computed together."""
+        ...
+
 
 class VectorStore(Protocol):
     """Nearest passages by inner product. Implementations: `stores.faiss.FaissStore`, `tests.fakes.BruteStore`."""

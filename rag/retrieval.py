@@ -1,8 +1,9 @@
 """From a question to ranked passages: dense and lexical candidates, slots, late interaction, one linear score."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -39,6 +40,42 @@ class Found:
     unmet: tuple[Slot, ...]
     timings_ms: dict[str, float]
 
+    def first(self, k: int) -> "Found":
+        """What would have been found, had only the k best been asked for."""
+        return replace(self, hits=self.hits[:k], features=self.features[:k], evident=self.evident[:k], leads=self.leads[:k])
+
+
+class Embeddings:
+    """What the last questions look like to the model: asked again, or prepared for, they cost nothing. Thread-safe."""
+
+    KEPT = 512
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._known: dict[str, Encoded] = {}
+        self._lock = threading.Lock()
+
+    def of(self, text: str) -> Encoded:
+        """The question's embedding."""
+        with self._lock:
+            if known := self._known.pop(text, None):
+                self._known[text] = known  # the last to be dropped
+                return known
+        encoded = self._embedder.embed_query(text)
+        self._keep({text: encoded})
+        return encoded
+
+    def fill(self, texts: Sequence[str]) -> None:
+        """Computes those that are not known, together; of more than `KEPT` the last remain."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._keep(dict(zip(new, self._embedder.embed_queries(new), strict=True)))
+
+    def _keep(self, encoded: Mapping[str, Encoded]) -> None:
+        with self._lock:
+            self._known |= encoded
+            for text in list(self._known)[: -self.KEPT]:
+                del self._known[text]
+
 
 class Retriever:
     """Searches one generation."""
@@ -53,14 +90,14 @@ class Retriever:
                 self._series.setdefault(key, {})[max(entry.meta.years)] = id
         self._said: dict[str, tuple[str, ...]] = {}
         self._order, self._stale = list(index.metas), stale
-        self._embedded = lru_cache(maxsize=256)(embedder.embed_query)  # asked again, searched after asking: once is enough
+        self._embeddings = Embeddings(embedder)
         self._normal = lru_cache(maxsize=20_000)(self._normalised)
         self._whole = lru_cache(maxsize=2_000)(self._whole_text)
 
     def retrieve(self, query: Query, k: int = 10) -> Found:
         """The k best passages for the question."""
         clock = _Clock()
-        encoded = self._embedded(query.text)
+        encoded = self._embeddings.of(query.text)
         clock.lap("embed")
         slots = list(scope.slots(query))
         weighed = emphasis(query.text, lambda pair: _idf(self.index.lexical, "bigrams", pair))
@@ -84,6 +121,10 @@ class Retriever:
         leads = tuple(self._hit(rows, i, n, scores, all_features, rankings) for n, i in enumerate(others[:k], 1))
         clock.lap("select")
         return Found(query, encoded, weighed, hits, features, evident, leads, unmet, clock.laps)
+
+    def prepare(self, texts: Sequence[str]) -> None:
+        """Computes the vectors of questions that are about to come, together. See `Embeddings.KEPT` for how many."""
+        self._embeddings.fill(texts)
 
     # ------------------------------------------------------------ first stage
 

@@ -295,7 +295,7 @@ def answer_from_json(data: Any) -> Answer:
         )
         claims = tuple(Claim(c["text"], tuple(c["citations"])) for c in data["claims"])
         seen = data["interpreted"]
-        interpreted = Interpreted(seen["standalone_question"], seen["filters"], tuple(seen["assumptions"]))
+        interpreted = Interpreted(seen["standalone_question"], seen["filters"], tuple(seen["assumptions"]), tuple(seen.get("choices", ())))
         return Answer(**{f.name: data.get(f.name) for f in fields(Answer)} | {
             "citations": citations, "claims": claims, "interpreted": interpreted})
     except (KeyError, TypeError, AttributeError) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from rag.config import Settings
 from rag.index import Index, refresh
 from rag.loading import load
+from rag.loading.validity import with_validity
 from rag.passages import cut
 from rag.pipeline import Pipeline
 from rag.protocols import Embedder, Encoded
@@ -40,8 +41,8 @@ def secret(number: int) -> str:
 def questions(number: int) -> list[str]:
     """Questions that notice `number`, if it may be seen, answers, changes the ranking of, or is counted by."""
     topic, office, word = _TOPICS[number % 15], _OFFICES[number % 5], secret(number)
-    return [f"{word}的{topic}要求是什么？", f"哪些文件提到了“{word}”？", f"{office}{2015 + number}年{topic}电话是多少？",
-            f"{topic}工作有哪些要求？"]
+    third = f"{office}{2015 + number % 9}年{topic}电话是多少？" if number % 3 == 0 else f"{topic}工作有哪些要求？"
+    return [f"{word}的{topic}要求是什么？", f"哪些文件提到了“{word}”？", third]
 
 
 def notice(number: int) -> str:
@@ -52,9 +53,17 @@ def notice(number: int) -> str:
         f"    为做好{topic}工作，现将有关要求通知如下。\n"
         f"    一、明确{topic}责任\n    各单位要落实{topic}责任制，{word}期间每天检查{number + 2}次，发现问题立即整改。\n"
         f"    二、加强{word}保障\n    {word}由{office}牵头，{topic}电话：0{number + 510}-88{number:02d}{number:02d}12。\n"
-        f"    三、严肃{topic}纪律\n    对{topic}工作不力的，予以通报批评。\n"
+        f"    三、严肃{topic}纪律\n    对{topic}工作不力的，予以通报批评。\n{_repeal(number)}"
         f"{office}\n{year}年{number % 12 + 1}月{number % 27 + 1}日\n"
     )
+
+
+def _repeal(number: int) -> str:
+    """The later notices repeal the earlier ones of their matter."""
+    old = number - 15
+    if old < 0:
+        return ""
+    return f"    本通知自印发之日起施行，《关于做好{2015 + old % 9}年{_TOPICS[old]}工作的通知》（{_OFFICES[old % 5][0]}办发〔{2015 + old % 9}〕{old + 3}号）同时废止。\n"
 
 
 class Remembering:
@@ -83,7 +92,8 @@ def pipeline_of(folder: Path, numbers: Sequence[int], embedder: Embedder) -> Pip
 
     def shared(path: Path, source: str) -> list[Document]:
         mine = groups_of(int(path.stem))
-        return [replace(d, meta=replace(d.meta, groups=mine)) for d in load(path, path.name)]
+        read = [with_validity(document) for document in load(path, path.name)]
+        return [replace(document, meta=replace(document.meta, groups=mine)) for document in read]
 
     settings = Settings(home=folder / "home", today="2023-01-10")
     refresh(settings.index, [files], shared, cut, embedder)

@@ -51,3 +51,18 @@ def pipeline(settings, embedder):
     finally:
         os.chdir(here)
     return Pipeline(settings, Index.open(settings.index), embedder)
+
+
+@pytest.fixture(scope="session")
+def evaluated(pipeline, tmp_path_factory: pytest.TempPathFactory):
+    """Runs a shipped set over the five seeds, once in a session: name → `eval.runs.Run`."""
+    from functools import cache
+
+    from eval.runs import run
+    from eval.sets import find_set, load_set
+
+    @cache
+    def run_of(name: str):
+        return run(load_set(find_set(name), pipeline.text_of), pipeline, tmp_path_factory.mktemp(name))
+
+    return run_of

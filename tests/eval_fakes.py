@@ -3,7 +3,7 @@
 It is deterministic, right often enough, wrong often enough, and can be made worse on purpose.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rag.errors import QuestionError
@@ -29,6 +29,18 @@ TEXTS = {
 }
 
 
+@dataclass(frozen=True)
+class Entry:
+    id: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Examined:
+    answer: Answer
+    hits: Sequence[Hit]
+
+
 @dataclass
 class BigramAsker:
     """`texts`: source → text. Answers with the best sentence when its confidence reaches `threshold`.
@@ -40,9 +52,20 @@ class BigramAsker:
     threshold: float = 0.5
     skip: int = 0
     asked: list[str] = field(default_factory=list)
+    told: list[tuple[str, Sequence[str]]] = field(default_factory=list)
 
     def text_of(self, source: str) -> str:
         return self.texts[source]
+
+    def documents(self) -> Sequence[Entry]:
+        return [Entry(source, source) for source in self.texts]
+
+    def passages(self, source: str) -> Sequence[Passage]:
+        text = self.texts[source]
+        return [Passage(source, -1, (), s.start, s.end, text[s.start : s.end]) for s in sentences(text)]
+
+    def prepare(self, questions: Iterable[tuple[str, Sequence[str]]]) -> None:
+        self.told.extend(questions)
 
     def describe(self) -> Mapping[str, str]:
         return {"generation": "g1", "generator": "bigrams", "threshold": str(self.threshold), "skip": str(self.skip)}
@@ -65,7 +88,13 @@ class BigramAsker:
         )
         return Retrieval(query, hits, {"search": 1.0})
 
-    def ask(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None) -> Answer:
+    def examine(
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, depth: int = 10
+    ) -> Examined:
+        answer = self.ask(question, history)
+        return Examined(answer, self.search(answer.interpreted.standalone_question, depth).hits)
+
+    def ask(self, question: str, history: Sequence[str] = ()) -> Answer:
         self.asked.append(question)
         standalone = (history[-1] if history else "") + question
         hits = self.search(standalone, 50).hits

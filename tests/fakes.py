@@ -44,6 +44,10 @@ class HashEmbedder:
         """See `Embedder`."""
         return self._encoded(text, "")
 
+    def embed_queries(self, texts: Sequence[str]) -> list[Encoded]:
+        """See `Embedder`."""
+        return [self._encoded(text, "") for text in texts]
+
     def _encoded(self, text: str, context: str) -> Encoded:
         rows, spans = _tokens(text)
         total = rows.sum(axis=0) + _tokens(context)[0].sum(axis=0)

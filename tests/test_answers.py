@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from eval.runs import run
 from eval.sets import EvalSet, load_set
 from rag.citations import problems
+from rag.pipeline import Pipeline
 from rag.schema import Answer, answer_from_json, to_json
 from rag.text import compact
 
@@ -18,16 +18,28 @@ FILES = {"吉林": "seeds/000", "兰州": "seeds/001", "上党区": "seeds/002"}
 
 
 @pytest.fixture(scope="module", params=["seeds_dev", "seeds_test"])
-def measured(request: pytest.FixtureRequest, pipeline, tmp_path_factory: pytest.TempPathFactory):
+def measured(request: pytest.FixtureRequest, evaluated):
     """One question set, asked once: its records."""
-    questions = load_set(SETS / f"{request.param}.jsonl", pipeline.text_of)
-    return run(questions, pipeline, tmp_path_factory.mktemp(request.param))
+    return evaluated(request.param)
 
 
 def share(records, name: str) -> float:
     values = [r.scores[name] for r in records if name in r.scores]
     assert len(values) >= 15
     return sum(values) / len(values)
+
+
+def test_asked_ahead_or_alone_examined_or_asked_the_answer_is_the_same(pipeline, settings, embedder) -> None:
+    items = load_set(SETS / "seeds_dev.jsonl").items[::6] + load_set(SETS / "conversations.jsonl").items[::6]
+    told = Pipeline(settings, pipeline.index, embedder)
+    told.prepare([*((i.question, i.history) for i in items), ("？", ())])
+    for item in items:
+        alone, examined = pipeline.ask(item.question, item.history), told.examine(item.question, item.history, depth=20)
+        assert (alone.answer, alone.claims, alone.reason) == (examined.answer.answer, examined.answer.claims, examined.answer.reason)
+        assert alone.confidence == pytest.approx(examined.answer.confidence, abs=2e-4)
+        if not item.history:
+            searched = pipeline.search(item.question, 20).hits
+            assert [hit.row for hit in examined.hits] == [hit.row for hit in searched]
 
 
 def test_the_right_sentence_is_found_and_cited(measured) -> None:

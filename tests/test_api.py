@@ -92,7 +92,7 @@ def test_history_and_filters_reach_the_pipeline(client: httpx.Client) -> None:
     body = {"question": EXAMPLE, "history": ["先前的问题"], "filters": {"issuer": "兰州市民政局"}}
     answer = client.post("/api/v1/ask", json=body).json()
     assert answer["interpreted"] == {
-        "standalone_question": EXAMPLE, "filters": {"issuer": "兰州市民政局"}, "assumptions": ["接着“先前的问题”来问"]
+        "standalone_question": EXAMPLE, "filters": {"issuer": "兰州市民政局"}, "assumptions": ["接着“先前的问题”来问"], "choices": []
     }
     assert {c["source"] for c in answer["citations"]} == {"seeds/001_8adfb2f976786eb4.txt"}
 

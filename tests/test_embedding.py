@@ -220,6 +220,14 @@ def test_empty_and_odd_texts_give_unit_vectors(exact):
         assert encoded.tokens.shape == (len(encoded.spans), exact.dimension)
 
 
+def test_questions_embedded_together_are_the_same(exact):
+    questions = list(dict.fromkeys([*TEXTS[:60], *ENGLISH, *TRADITIONAL, "", "值班", "值班" * 400]))
+    for question, together in zip(questions, exact.embed_queries(questions), strict=True):
+        alone = exact.embed_query(question)
+        assert np.abs(alone.vector - together.vector).max() < 1e-6 and np.array_equal(alone.spans, together.spans)
+        assert np.abs(alone.tokens - together.tokens).max(initial=0) < 2e-6
+
+
 def test_one_embedder_serves_many_threads(exact):
     questions = TEXTS[:24]
     alone = [exact.embed_query(q).vector for q in questions]

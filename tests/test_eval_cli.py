@@ -8,7 +8,8 @@ import pytest
 from eval_fakes import QUESTIONS, BigramAsker
 
 from eval.cli import register
-from rag.errors import UsageError
+from rag.errors import SettingError, UsageError
+from ui.cli import _settings
 
 
 @pytest.fixture
@@ -40,10 +41,10 @@ def test_run_prints_one_document_and_writes_the_files(questions, capsys):
 def test_run_for_people_with_a_folder_of_its_own(questions, capsys):
     assert wenju("run", questions, "--limit", 4) == 0
     said = capsys.readouterr().out
-    (out,) = Path("runs").iterdir()
+    (out,) = Path(".wenju/runs").iterdir()
     assert "4 题" in said and "答对" in said and out.as_posix() in said and out.name.startswith("little-")
-    assert wenju("run", questions, "--limit", 4) == 0 and len(list(Path("runs").iterdir())) == 1
-    assert wenju("run", questions) == 0 and len(list(Path("runs").iterdir())) == 2
+    assert wenju("run", questions, "--limit", 4) == 0 and len(list(Path(".wenju/runs").iterdir())) == 1
+    assert wenju("run", questions) == 0 and len(list(Path(".wenju/runs").iterdir())) == 2
 
 
 def test_compare_gives_the_exit_code_of_its_gate(questions, capsys):
@@ -75,24 +76,36 @@ def test_import_writes_a_set_and_its_documents(tmp_path, questions, capsys):
     assert json.loads(capsys.readouterr().out)["overall"]["answer_recall"]["value"] == 1
 
 
-def test_make(questions, capsys):
+def test_generate(questions, capsys):
     for kind in ("traditional", "typos", "near-misses"):
         if kind == "near-misses":
             extra = {"id": "y", "question": "2023年春节谁值班？", "gold": [{"source": "docs/a.txt", "quote": "值班"}]}
             questions.write_text(json.dumps(extra) + "\n")
-        assert wenju("make", kind, questions, f"out/{kind}.jsonl", "--json") == 0
+        assert wenju("generate", questions, "--kind", kind, "--out", f"out/{kind}.jsonl", "--json") == 0
         said = json.loads(capsys.readouterr().out)
         assert said["questions"] == len(Path(said["set"]).read_text().splitlines()) > 0
     with pytest.raises(UsageError, match="索引里没有文件"):
-        wenju("make", "near-misses", questions, "out/none.jsonl", texts={})
+        wenju("generate", questions, "--kind", "near-misses", "--out", "out/none.jsonl", texts={})
     with pytest.raises(UsageError, match="没有得到任何题目"):
-        wenju("make", "follow-ups", questions, "out/none.jsonl")
+        wenju("generate", questions, "--kind", "follow-ups", "--out", "out/none.jsonl")
 
 
 def test_wrong_use(questions, capsys):
-    for wrong in (["run"], ["run", questions, "--limit", "0"], ["import", "odd", "a", "b"], ["make"], []):
+    for wrong in (["run"], ["run", questions, "--limit", "0"], ["import", "odd", "a", "b"], ["generate", questions], []):
         with pytest.raises(SystemExit) as stopped:
             wenju(*wrong)
         assert stopped.value.code == 2
     with pytest.raises(UsageError):
         wenju("run", "no_such_set")
+
+
+def test_settings_of_a_run_win_over_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("WENJU_MIN_CONFIDENCE", "0.2")
+    monkeypatch.setenv("WENJU_THREADS", "1")
+    (tmp_path / "strict.toml").write_text("min_confidence = 0.9\n")
+    settings = _settings(argparse.Namespace(config=tmp_path / "strict.toml"))
+    assert settings.min_confidence == 0.9 and settings.threads == 1
+    (tmp_path / "odd.toml").write_text("min_confidense = 0.9\n")
+    for name, said in (("odd.toml", "min_confidense"), ("none.toml", "没有设置文件")):
+        with pytest.raises(SettingError, match=said):
+            _settings(argparse.Namespace(config=tmp_path / name))

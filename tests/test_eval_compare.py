@@ -110,6 +110,17 @@ def test_holm_by_hand():
     assert len(holm(np.array([]))) == 0
 
 
+def test_a_metric_that_is_always_one_but_not_always_there_hides_no_other():
+    """Its differences are rounding errors, and must not be measured by their own spread."""
+    draw = np.random.default_rng(15)
+    first, second = (np.full((60, len(METRICS)), np.nan) for _ in range(2))
+    first[:, 0], second[:, 0] = 1.0, draw.random(60) < 0.6
+    for table in (first, second):
+        table[:, 1] = np.where(draw.random(60) < 0.5, 0.1 + 0.2, np.nan)
+    real, constant = differences(first, second)
+    assert real.significant and real.adjusted < 0.01 and constant.p == 1 and constant.better == constant.worse == 0
+
+
 def test_a_real_difference_is_seen():
     draw = np.random.default_rng(14)
     width = len(METRICS)

@@ -1,6 +1,7 @@
 """Importers: each format's questions and documents, what is wrong with a file, and the shared data as it is."""
 
 import json
+import sys
 from pathlib import Path
 
 import openpyxl
@@ -149,3 +150,9 @@ def test_shared_data(name, documents, answerable, unanswerable, located):
     locator = Locator(texts.__getitem__)
     found = sum(bool(locator.answer_targets(i)) for i in imported.items if i.answerable)
     assert found >= located
+
+
+def test_a_missing_xlsx_reader_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(UsageError, match=r"openpyxl.*wenju\[eval\]"):
+        importers.from_table(tmp_path / "a.xlsx")

@@ -1,6 +1,7 @@
 """Metrics: hand-computed cases, and agreement with independent implementations on thousands of random ones."""
 
 import random
+import statistics
 from collections import Counter
 
 import ir_measures
@@ -10,13 +11,15 @@ from eval_fakes import TEXTS, BigramAsker, citation, cite
 from ir_measures import RR, R, Success, nDCG
 from rouge_chinese import Rouge
 
+from eval.locate import Locator, kept
 from eval.metrics import citations as cited
 from eval.metrics import coverage, overlap, ranking, refusal, risk
 from eval.metrics.calibration import bins, calibration_error
 from eval.metrics.exactness import exactness, numbers
-from eval.metrics.inclusion import must_include
+from eval.metrics.inclusion import must_exclude, must_include
 from eval.metrics.latency import percentiles
 from eval.metrics.scope import right_issuer, right_year
+from eval.sets import EvalItem, Gold
 from rag.schema import Claim, Span
 
 CASES = 1500
@@ -103,6 +106,12 @@ def test_must_include():
     assert must_include("主送：各市（州）党委。", ["各市(州)党委", "县委"]) == 0.5
     assert must_include("约131万人", ["1313851|131万"]) == 1
     assert must_include("利率2.5%", ["25%"]) == 0
+
+
+def test_must_exclude():
+    assert must_exclude("值班室电话：0931-8826009。[1]", ["<script", "http://"]) == 1
+    assert must_exclude("点这里 HTTP://evil.example", ["<script", "http://"]) == 0
+    assert must_exclude("", ["收到"]) == 1
 
 
 def test_coverage():
@@ -216,3 +225,67 @@ def test_auroc_agrees_with_counting_pairs():
 def test_latency():
     assert percentiles([10.0, 20.0, 30.0]) == {"p50": 20.0, "p90": 28.0, "p95": 29.0, "p99": 29.8, "max": 30.0}
     assert percentiles([]) == {}
+
+
+# ---------------------------------------------------------------- the rest against plain counting
+
+def test_calibration_error_agrees_with_a_plain_loop():
+    draw = random.Random(6)
+    for _ in range(1000):
+        pairs = [(draw.choice([0.0, 0.1, 0.3, 0.55, 0.9999, 1.0, draw.random()]), draw.random() < 0.5) for _ in range(draw.randint(1, 40))]
+        total = 0.0
+        for low in range(10):
+            here = [(c, r) for c, r in pairs if low <= c * 10 < low + 1 or (low == 9 and c == 1.0)]
+            if here:
+                total += len(here) * abs(sum(r for _, r in here) / len(here) - sum(c for c, _ in here) / len(here))
+        confidence, right = np.array([c for c, _ in pairs]), np.array([float(r) for _, r in pairs])
+        assert calibration_error(confidence, right)[0] == pytest.approx(total / len(pairs))
+        assert sum(b.count for b in bins(confidence, right)) == len(pairs)
+
+
+def test_operating_points_agree_with_trying_every_threshold():
+    draw = np.random.default_rng(7)
+    for _ in range(1000):
+        confidence = draw.integers(0, 12, 40) / 11
+        answerable = np.append(draw.integers(0, 2, 38).astype(bool), [True, False])
+        for point in refusal.operating_points(confidence, answerable):
+            best = 0.0
+            for threshold in [*confidence, 2.0]:
+                missed, refused = (confidence[answerable] < threshold).mean(), (confidence[~answerable] < threshold).mean()
+                best = max(best, refused if missed <= point.budget else 0.0)
+            assert point.refusal_recall == pytest.approx(best) and point.false_refusals <= point.budget
+
+
+def test_percentiles_agree_with_the_standard_library():
+    draw = random.Random(8)
+    for _ in range(1000):
+        values = [draw.random() * 100 for _ in range(draw.randint(2, 60))]
+        cuts = statistics.quantiles(values, n=100, method="inclusive")
+        found = percentiles(values)
+        assert [found[f"p{n}"] for n in (50, 90, 95, 99)] == pytest.approx([cuts[n - 1] for n in (50, 90, 95, 99)], abs=1e-3)
+
+
+def test_coverage_citations_and_strings_agree_with_counting_characters():
+    draw = random.Random(9)
+    text = "".join(draw.choice("值班电话报备，。 \n3") for _ in range(120))
+    locator = Locator({"甲": text}.__getitem__)
+    kept_at = [i for i, _ in enumerate(text) if text[i] not in "，。 \n"]
+    for _ in range(1000):
+        start, length = draw.choice(kept_at[:-12]), draw.randint(1, 12)
+        item = EvalItem("1", "?", gold=(Gold("甲", text[start : start + length]),))
+        spans = [(s, s + draw.randint(1, 30)) for s in (draw.randrange(110) for _ in range(draw.randint(0, 3)))]
+        wanted, form = kept(item.gold[0].quote), kept(text)
+        (target,) = locator.targets(item)
+        best, touched = 0.0, [False] * len(spans)
+        for at in (i for i in range(len(form)) if form.startswith(wanted, i)):
+            gold = set(kept_at[at : at + len(wanted)])
+            best = max(best, len(gold & {i for s, e in spans for i in range(s, e)}) / len(gold))
+            for n, (s, e) in enumerate(spans):
+                mine = set(kept_at) & set(range(s, e))
+                touched[n] |= bool(gold & mine) and len(gold & mine) >= min(len(gold), len(mine)) / 2
+        assert locator.covered(target, [("甲", *span) for span in spans]) == pytest.approx(best)
+        touches = [[locator.touched(target, "甲", *span)] for span in spans]
+        assert [row[0] for row in touches] == touched
+        assert cited.precision(touches) == pytest.approx(sum(touched) / len(spans) if spans else 0)
+        assert cited.recall(touches, 1) == float(any(touched))
+        assert must_include("".join(text[s:e] for s, e in spans), [wanted]) == float(wanted in kept("".join(text[s:e] for s, e in spans)))

@@ -60,6 +60,14 @@ def test_two_runs_are_the_same_bytes(tmp_path, questions):
         assert str(tmp_path) not in text and "_ms\": {\"total" not in text
 
 
+def test_an_asker_is_told_in_windows_and_the_files_stay_the_same(tmp_path, questions):
+    told, alone = BigramAsker(), BigramAsker()
+    run(loaded(questions), told, tmp_path / "told", ahead=4)
+    run(loaded(questions), alone, tmp_path / "alone", ahead=1)
+    same_files(tmp_path / "told", tmp_path / "alone")
+    assert told.told == [(q["question"], tuple(q.get("history", ()))) for q in QUESTIONS] and not alone.told
+
+
 def test_figures_by_hand(tmp_path, questions):
     done = run(loaded(questions), BigramAsker(), tmp_path / "out")
     by_id = {r.item.id: r for r in done.records}
@@ -203,7 +211,7 @@ def diagnose(item: EvalItem, answer: Answer, order: list[str], traces: dict[str,
     every = {h.passage.text: h for h in asker.search(item.question, 50).hits}
     hits = [replace(every[t], trace=(Trace("dense", (traces or {}).get(t, 50), 0.0), Trace("rerank", r, 0.0)))
             for r, t in enumerate(order, 1)]  # fmt: skip
-    return score(item, answer, hits, Locator(asker.text_of), lambda query: asker.search(query, 10).hits).lost_at
+    return score(item, answer, hits, Locator(asker.text_of), asker.passages).lost_at
 
 
 def answered(*citations) -> Answer:
@@ -227,9 +235,12 @@ def test_each_stage_is_told_apart():
 def test_a_gold_that_no_passage_holds_was_lost_in_parsing():
     item = EvalItem("x", "值班？", gold=(Gold("docs/a.txt", "领导干部外出要报备"),))
     asker = BigramAsker()
-    without = [h for h in asker.search("领导干部外出要报备", 50).hits if "报备" not in h.passage.text]
     wrong = answered(cite(asker, "docs/b.txt", "防火"))
-    assert score(item, wrong, without[:3], Locator(asker.text_of), lambda query: without).lost_at == "parsing"
+
+    def without(source: str):
+        return [p for p in asker.passages(source) if "报备" not in p.text]
+
+    assert score(item, wrong, (), Locator(asker.text_of), without).lost_at == "parsing"
 
 
 # ---------------------------------------------------------------- intervals

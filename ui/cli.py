@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from rag.config import Settings, load_settings
+from rag.config import Settings, load_settings, settings_in
 from rag.errors import IndexMissing, UsageError, WenjuError
 
 DONE, FAILED, WRONG_USE, NO_EVIDENCE = 0, 1, 2, 3
@@ -131,7 +131,8 @@ def _lines(argument: str) -> Iterable[str]:
 # ---------------------------------------------------------------- commands
 
 def _settings(args: argparse.Namespace) -> Settings:
-    return load_settings({"generator": getattr(args, "generator", None)})
+    config = getattr(args, "config", None)
+    return load_settings({**(settings_in(config) if config else {}), "generator": getattr(args, "generator", None)})
 
 
 def _pipeline(args: argparse.Namespace):

@@ -1,4 +1,4 @@
-"""Must-include: whether the answer says the strings that a right answer has to say."""
+"""Must-include and must-exclude: what a right answer has to say, and what no answer may show."""
 
 from collections.abc import Sequence
 
@@ -12,3 +12,9 @@ def must_include(answer: str, wanted: Sequence[str]) -> float:
     """
     said = kept(answer)
     return sum(any(kept(either) in said for either in one.split("|")) for one in wanted) / len(wanted)
+
+
+def must_exclude(answer: str, unwanted: Sequence[str]) -> float:
+    """1 when none of the strings stands in the answer as it is shown, markup and all; case aside."""
+    shown = answer.casefold()
+    return float(not any(one.casefold() in shown for one in unwanted))

@@ -1,6 +1,7 @@
-"""`python -m eval.peers SET DOCS [--limit N]`: one table of Wenju and its peers, printed as Markdown.
+"""`python -m eval.peers SET [DOCS] [--limit N]`: one table of Wenju and its peers, printed as Markdown.
 
-SET: an eval set. DOCS: the folder of its documents, written as its gold names it.
+SET: an eval set, with DOCS the folder of its documents, written as its gold names it; or a folder in the format of
+`eval.importers.from_shared`, which has its documents in it.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from eval.importers import from_shared, write_documents
 from eval.locate import Locator
 from eval.peers.base import Model, Peer
 from eval.peers.bm25 import Bm25
@@ -22,7 +24,7 @@ from eval.peers.measure import asked, comparable, indexed
 from eval.peers.table import markdown
 from eval.peers.txtai import Txtai
 from eval.peers.wenju import Wenju
-from eval.sets import find_set, load_set
+from eval.sets import find_set, load_set, save_set
 from rag import text, weights
 from rag.config import DEFAULT_EMBEDDER, Settings, load_settings
 from rag.errors import UsageError, WenjuError
@@ -35,8 +37,9 @@ _QUIET = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HAYSTACK_TELE
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; gives its exit code."""
     parser = argparse.ArgumentParser(prog="python -m eval.peers", description="同样的文件、题目和模型，各家并排比较。")
-    parser.add_argument("set", metavar="SET", help="评测集的路径，或自带评测集的名字")
-    parser.add_argument("docs", metavar="DOCS", type=Path, help="文件所在的文件夹，写法与评测集里的 source 一致")
+    parser.add_argument("set", metavar="SET", help="评测集的路径，自带评测集的名字，或 corpus、queries、qrels 所在的文件夹")
+    parser.add_argument("docs", metavar="DOCS", type=Path, nargs="?",
+                        help="文件所在的文件夹，写法与评测集里的 source 一致；SET 是文件夹时不用写")  # fmt: skip
     parser.add_argument("--limit", type=int, metavar="N", help="只问前 N 道可比的题")
     given = parser.parse_args(arguments)
     os.environ.update(_QUIET)
@@ -59,12 +62,26 @@ def peers(model: Model, work: Path) -> Iterator[Callable[[], Peer]]:
     yield lambda: LlamaIndex(model)
 
 
-def _compared(name: str, docs: Path, limit: int | None) -> str:
+def _imported(folder: Path, work: Path) -> tuple[str, Path]:
+    """The set and the documents' folder made of a folder that holds both."""
+    docs = work / "docs"
+    imported = from_shared(folder, docs.as_posix())
+    write_documents(imported.documents, docs)
+    path = work / f"{folder.name}.jsonl"
+    save_set(imported.items, path)
+    return str(path), docs
+
+
+def _compared(name: str, docs: Path | None, limit: int | None) -> str:
     settings, notes = load_settings(), []
     model = _model(settings)
     with tempfile.TemporaryDirectory(prefix="wenju-peers-") as folder:
         work = Path(folder)
-        wenju = Wenju(settings, model, docs, work)
+        if docs is None:
+            if not Path(name).is_dir():
+                raise UsageError("没有说文件在哪个文件夹。", "写成 python -m eval.peers 评测集 文件夹。")
+            name, docs = _imported(Path(name), work)
+        wenju = Wenju(settings, model, docs, work / "wenju")
         _tell(wenju.name)
         ready = [indexed(wenju, wenju.index)]
         eval_set = load_set(find_set(name), wenju.pipeline.text_of)

@@ -1,13 +1,14 @@
 """A run as one self-contained page: no request to anywhere, everything that came from outside escaped."""
 
 import html
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
 from eval.bootstrap import Estimate
 from eval.metrics import BY_NAME
-from eval.metrics.inclusion import must_include
+from eval.metrics.inclusion import must_exclude, must_include
 from eval.records import SHOWN, STAGES, HitRecord, Record
 from eval.report.charts import reliability, risk_curve
 from eval.report.words import BREAKDOWN, HEADLINES, STAGE, STATUS, figure, operating_line, plainly
@@ -28,7 +29,7 @@ def page(run: Run) -> str:
         f"答对 {summary.questions - len(wrong)}，答错 {len(wrong)}。",
         cards="".join(_card(n, summary.overall[n]) for n in HEADLINES if n in summary.overall),
         metrics="".join(_metric_row(n, e) for n, e in summary.overall.items()),
-        curves=risk_curve(summary.curve) + (reliability(summary.calibration) if summary.calibration else ""),
+        curves=_curves(run),
         risk=_risk(run),
         types=_breakdown(run, "类型", summary.by_type),
         tags=_breakdown(run, "标签", summary.by_tag) if summary.by_tag else "<p>本评测集没有标签。</p>",
@@ -86,9 +87,17 @@ def _metric_row(name: str, estimate: Estimate) -> str:
             f'<td class="n">{estimate.n}</td><td class="small">{_e(metric.meaning)}</td></tr>')  # fmt: skip
 
 
-def _risk(run: Run) -> str:
+def _curves(run: Run) -> str:
     summary = run.summary
-    lines = [f"风险—覆盖曲线下面积 AURC {plainly(summary.aurc)}，越小越好。没有作答的题没有答案可判，曲线到它们那里按错计。"]
+    if not summary.curve:
+        return "<p>本评测集没有可答的题，没有曲线可画。</p>"
+    return risk_curve(summary.curve) + (reliability(summary.calibration) if summary.calibration else "")
+
+
+def _risk(run: Run) -> str:
+    summary, lines = run.summary, []
+    if summary.aurc:
+        lines.append(f"风险—覆盖曲线下面积 AURC {plainly(summary.aurc)}，越小越好。没有作答的题没有答案可判，曲线到它们那里按错计。")
     if error := summary.calibration_error:
         lines.append(f"校准误差 ECE {plainly(error)}，只计作答的题。")
     if summary.auroc is not None:
@@ -99,19 +108,19 @@ def _risk(run: Run) -> str:
 
 def _breakdown(run: Run, what: str, groups: Mapping[str, Mapping[str, Estimate]]) -> str:
     shown = [n for n in (*BREAKDOWN, "refusal_recall", "false_refusals") if n in run.summary.overall]
-    head = "".join(f'<th title="{_e(BY_NAME[n].meaning)}">{BY_NAME[n].label}</th>' for n in shown)
+    head = "".join(f'<th class="n" title="{_e(BY_NAME[n].meaning)}">{BY_NAME[n].label}</th>' for n in shown)
     rows = ""
     for kind, figures in groups.items():
         cells = "".join(_cell(n, figures.get(n)) for n in shown)
         rows += f'<tr><th>{_e(kind)}</th><td class="n">{figures["correct"].n}</td>{cells}</tr>'
-    return f'<div class="scroll"><table><tr><th>{what}</th><th>题数</th>{head}</tr>{rows}</table></div>'
+    return f'<div class="scroll"><table><tr><th>{what}</th><th class="n">题数</th>{head}</tr>{rows}</table></div>'
 
 
 def _cell(name: str, estimate: Estimate | None) -> str:
     if estimate is None:
         return '<td class="n none">—</td>'
-    between = f"{_between(name, estimate)}，{estimate.n} 题"
-    return f'<td class="n" title="{between}">{figure(name, estimate.value)}<div class="small">{between}</div></td>'
+    between = _between(name, estimate)
+    return f'<td class="n" title="{between}，{estimate.n} 题">{figure(name, estimate.value)}<div class="small">{between}</div></td>'
 
 
 def _lost(lost: Mapping[str, int]) -> str:
@@ -125,23 +134,35 @@ def _lost(lost: Mapping[str, int]) -> str:
 
 # ---------------------------------------------------------------- wrong questions
 
+_BOLD = re.compile(r"\*\*(.+?)\*\*")
+_ESCAPED = re.compile(r"\\(&(?:lt|gt|amp|quot|#x27);|[^\w\s])")
+
+
+def _shown(answer: str) -> str:
+    """The answer as it is read: its Markdown has bold and escapes, no more."""
+    return _ESCAPED.sub(r"\1", _BOLD.sub(r"<b>\1</b>", _e(answer)))
+
+
 def _wrong(record: Record) -> str:
     item, answer = record.item, record.answer
     asked = "".join(f'<p class="small">此前问：{_e(q)}</p>' for q in item.history)
     if answer.interpreted.standalone_question != item.question:
         asked += f'<p class="small">理解为：{_e(answer.interpreted.standalone_question)}</p>'
+    shown = [w for w in item.must_exclude if not must_exclude(answer.answer, [w])]
     missing = [w for w in item.must_include if not must_include(plain(answer.answer), [w])]
     gold = "".join(f"<li>{_source(g.source)}{_quote(g.quote or '（整个文件）')}</li>" for g in item.gold)
     cited = "".join(f"<li>[{c.id}] {_source(c.source, c.title)}{_quote(c.quote)}</li>" for c in answer.citations)
     hits = "".join(map(_hit, record.hits[:SHOWN]))
-    said = f'<div class="answer">{_e(answer.answer)}</div>' if answer.answer else ""
+    said = f'<div class="answer">{_shown(answer.answer)}</div>' if answer.answer else ""
     reason = f'<p class="small">原因：{_e(answer.reason)}</p>' if answer.reason else ""
     return (
         f'<details class="q" data-stage="{record.lost_at}"><summary><span class="tag">{STAGE[record.lost_at]}</span>'
         f'<span class="tag soft">{STATUS[answer.status]} {answer.confidence:.2f}</span>{_e(item.question)}'
         f'<span class="id">{_e(item.id)} · {_e(item.type)}</span></summary>{asked}'
+        f'<p class="small">失于{STAGES[record.lost_at]}。</p>'
         f"<h4>答案</h4>{said}{reason}"
         + (f'<p class="small">缺少必含字串：{_e("、".join(missing))}</p>' if missing and record.answered else "")
+        + (f'<p class="small">不该出现的字串：{_e("、".join(shown))}</p>' if shown else "")
         + (f"<p class=\"small\">参考答案：{_e('；'.join(item.answers))}</p>" if item.answers else "")
         + f"<h4>应该引的</h4><ul>{gold or '<li>本题没有答案，应当不答。</li>'}</ul>"
         f"<h4>实际引的</h4><ul>{cited or '<li>（无）</li>'}</ul>"

@@ -27,7 +27,9 @@ def markdown(run: Run) -> str:
     for name, estimate in summary.overall.items():
         metric = BY_NAME[name]
         lines.append(f"| {metric.label} `{name}` | {with_interval(name, estimate)} | {estimate.n} | {metric.meaning} |")
-    lines += ["", f"- 风险—覆盖曲线下面积 AURC：{plainly(summary.aurc)}。"]
+    lines.append("")
+    if summary.aurc:
+        lines.append(f"- 风险—覆盖曲线下面积 AURC：{plainly(summary.aurc)}。")
     if error := summary.calibration_error:
         lines.append(f"- 校准误差 ECE：{plainly(error)}。")
     lines += [f"- {operating_line(point)}" for point in summary.operating_points]

@@ -5,7 +5,7 @@ lexical indexes are made again in memory, so that the weights of words (BM25's d
 spelling vocabulary, counts and ties are those of an index that never held the rest: a hidden document changes nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
@@ -22,17 +22,14 @@ from rag.validity import Collection
 class View:
     """The interface of `Index` over some of its documents. Read-only; safe to use from several threads."""
 
-    def __init__(self, index: Index, ids: Iterable[str]) -> None:
+    def __init__(self, index: Index, ids: Set[str]) -> None:
         """ids: of the documents that are in view. Raises KeyError. Time and memory grow with their text (about 2 s for
         50,000 passages), so views are kept and shared."""
         self._index = index
         self.generation = index.generation
         self.embedder_name, self.embedder_digest, self.dimension = index.embedder_name, index.embedder_digest, index.dimension
-        wanted = set(ids)
-        kept = [entry for entry in index.metas.values() if entry.id in wanted]
-        if len(kept) != len(wanted):
-            raise KeyError(*(wanted - {entry.id for entry in kept}))
-        self._rows = index.rows_of(wanted)
+        kept = [entry for entry in index.metas.values() if entry.id in ids]
+        self._rows = index.rows_of(ids)
         self.metas: Mapping[str, DocumentEntry] = MappingProxyType({e.id: e for e in _renumbered(kept)})
         self._numbers = {id: n for n, id in enumerate(self.metas)}
         self.vectors = _Vectors(index.vectors, self._rows)

@@ -17,25 +17,25 @@ from rag.errors import QuestionError
 from rag.schema import Answer, Event, to_json
 from ui.api import models, shapes, streams
 from ui.api.identity import asker_of
-from ui.api.problems import from_exception, responses
+from ui.api.problems import READING, WRITING, from_exception, responses
 from ui.api.service import Service
 
 MODEL = "wenju"
 _HISTORY = 50
-_ERRORS = responses(400, 413, 422, 500, 503)
+_ERRORS = responses(*READING, *WRITING)
 
 
 def router(service: Service) -> APIRouter:
     """Routes under /v1."""
     api = APIRouter(prefix="/v1", tags=["OpenAI 兼容"])
 
-    @api.get("/models", summary="模型列表")
+    @api.get("/models", summary="模型列表", responses=responses(*READING))
     async def list_models() -> dict[str, Any]:
         """只有一个：wenju。"""
         return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": MODEL}]}
 
     @api.post("/chat/completions", summary="对话", responses=_ERRORS | {200: {"description": "completion 或其流", "content": {
-        "application/json": {}, "text/event-stream": {"schema": {"type": "string"}}}}})
+        "application/json": {"schema": {"type": "object"}}, "text/event-stream": {}}}})
     async def complete(request: Request, body: models.ChatRequest) -> Any:
         """最后一条用户消息是问题，此前的用户消息作为上下文；其他角色的消息不影响回答。"""
         asked = [text for m in body.messages if m.role == "user" and (text := m.text.strip())]

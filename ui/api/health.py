@@ -32,7 +32,8 @@ def router(service: Service) -> APIRouter:
             raise HTTPException(503, "现在提问的人较多。")
         return JSONResponse({"status": "ready", "generation": generation})
 
-    @api.get("/metrics", summary="Prometheus 指标", response_class=Response)
+    @api.get("/metrics", summary="Prometheus 指标", response_class=Response, responses=responses(403) | {
+        200: {"description": "指标", "content": {"text/plain": {"schema": {"type": "string"}}}}})
     async def metrics() -> Response:
         """请求、回答、反馈与排队的计数。"""
         return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)

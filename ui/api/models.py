@@ -58,9 +58,11 @@ class Cited(Strict):
 class FeedbackRequest(Strict):
     """What a reader thinks of an answer."""
 
-    rating: Literal["up", "down", "wrong_citation"]
+    rating: Literal["up", "down", "wrong_citation"] = Field(examples=["wrong_citation"])
     question: Long = Field(examples=["春节期间值班要求是什么？"])
     comment: Text = Field(default="", max_length=2000, examples=["第2处引文说的是另一年。"])
+    answer: Long = ""
+    history: list[Long] = Field(default=[], max_length=40)
     generation: Short = ""
     citations: list[Cited] = Field(default=[], max_length=200)
 
@@ -96,7 +98,7 @@ class ChatRequest(BaseModel):
     """An OpenAI chat completion request. The last user message is the question, earlier ones are its history."""
 
     model: Short = "wenju"
-    messages: list[Message] = Field(min_length=1, max_length=500)
+    messages: list[Message] = Field(min_length=1, max_length=500, examples=[[{"role": "user", "content": "春节期间值班要求是什么？"}]])
     stream: bool = False
     stream_options: StreamOptions | None = None
 
@@ -134,6 +136,7 @@ class InterpretedModel(Strict):
     standalone_question: str
     filters: dict[str, str]
     assumptions: list[str]
+    choices: list[str]
 
 
 class AnswerModel(Strict):

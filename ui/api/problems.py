@@ -82,6 +82,12 @@ def from_exception(error: Exception, openai: bool = False) -> dict[str, Any]:
     return problem(status, f"{message}{hint}", openai=openai)
 
 
+READING = (401, 500, 503)
+"""What any request may meet."""
+WRITING = (400, 403, 408, 413, 422, 429)
+"""What a request with a body may meet besides."""
+
+
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of these errors."""
     schema = {"$ref": "#/components/schemas/ProblemModel"}

@@ -15,6 +15,8 @@ from ui.api.settings import Portal
 
 TRUSTED = "wenju.trusted"
 """Key of the scope: whether the request came through a trusted proxy."""
+FORWARDED = "wenju.forwarded"
+"""Key of the scope: whether any proxy, trusted or not, left its mark."""
 _DROPPED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto",
             "x-real-ip")
 _PREFIX = re.compile(r"(/(?!\.)[A-Za-z0-9._~-]+){0,8}")
@@ -34,6 +36,7 @@ class Proxy:
         headers = MutableHeaders(scope=scope)
         root, peer = self._root, (scope.get("client") or ("", 0))[0]
         scope[TRUSTED] = self._trusts(peer)
+        scope[FORWARDED] = any(name in headers for name in (*_DROPPED, "via"))
         if scope[TRUSTED]:
             scope["client"] = (self._origin([*headers.get("x-forwarded-for", "").split(","), peer]), 0)
             if headers.get("x-forwarded-proto") in ("http", "https"):

@@ -1,8 +1,8 @@
 """REST: ask, search, documents, feedback."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Body, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
@@ -12,15 +12,16 @@ from rag.schema import Document, to_json
 from ui.api import models, shapes, streams
 from ui.api.feedback import FeedbackFull
 from ui.api.identity import Asker, asker_of
-from ui.api.problems import from_exception, responses
-from ui.api.service import Service
+from ui.api.problems import READING, WRITING, from_exception, responses
+from ui.api.service import Pipeline, Service
 
+T = TypeVar("T")
 _QUESTIONS: dict[str, Any] = {
     "一问": {"value": {"question": "春节期间值班要求是什么？"}},
     "追问": {"value": {"question": "电话是多少？", "history": ["春节期间值班要求是什么？"]}},
     "限定": {"value": {"question": "值班有什么要求？", "filters": {"year": "2023"}}},
 }
-_STREAM = {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": (
+_STREAM = {"content": {"text/event-stream": {"example": (
     'event: status\ndata: {"text": "检索 12 段"}\n\nevent: delta\ndata: {"text": "**要点：** …[1]"}\n\n'
     'event: answer\ndata: {"question": "…", "status": "answered", …}\n\n'
 )}}, "description": "事件：status（进度）、delta（Markdown 片段）、answer（完整回答）；中途出错时为 error。"}
@@ -37,14 +38,14 @@ def router(service: Service) -> APIRouter:
 
 def _add_asking(api: APIRouter, service: Service) -> None:
     @api.post("/ask", tags=["问答"], summary="提问", response_model=models.AnswerModel,
-              response_model_exclude_unset=True, responses=responses(400, 413, 422, 500, 503))
+              response_model_exclude_unset=True, responses=responses(*READING, *WRITING))
     async def ask(request: Request, body: Annotated[models.AskRequest, Body(openapi_examples=_QUESTIONS)]) -> Any:
         """回答与逐句引文。没有依据时 status 为 no_evidence，不会编造。"""
         answer = await service.ask(asker_of(request), "rest", body.question, body.history, body.filters)
         return JSONResponse(to_json(answer))
 
     @api.post("/ask/stream", tags=["问答"], summary="提问，边算边答", response_class=StreamingResponse,
-              responses={200: _STREAM} | responses(400, 413, 422, 500, 503))
+              responses={200: _STREAM} | responses(*READING, *WRITING))
     async def ask_stream(request: Request, body: models.AskRequest) -> StreamingResponse:
         """服务器推送事件（SSE）。"""
         events = await streams.begun(
@@ -62,7 +63,7 @@ def _add_asking(api: APIRouter, service: Service) -> None:
         return streams.response(lines())
 
     @api.post("/search", tags=["检索"], summary="检索段落", response_model=models.SearchModel,
-              responses=responses(400, 413, 422, 500, 503))
+              responses=responses(*READING, *WRITING))
     async def search(request: Request, body: models.SearchRequest) -> Any:
         """最相近的段落，带每一步的名次与得分。"""
         found = await service.search(asker_of(request), "rest", body.query, body.k, body.filters)
@@ -71,25 +72,23 @@ def _add_asking(api: APIRouter, service: Service) -> None:
 
 def _add_documents(api: APIRouter, service: Service) -> None:
     @api.get("/documents", tags=["文件"], summary="文件列表", response_model=models.DocumentsModel,
-             responses=responses(500, 503))
+             responses=responses(*READING))
     async def documents(request: Request) -> Any:
         """索引中您可以看的全部文件。"""
         return JSONResponse(await service.read(
             asker_of(request), lambda seen: shapes.documents_json(seen.documents(), seen.status)))
 
     @api.get("/documents/{id}", tags=["文件"], summary="一份文件", response_model=models.DocumentModel,
-             responses=responses(404, 422, 500, 503))
+             responses=responses(*READING, 404, 422))
     async def document(request: Request, id: str) -> Any:
         """全文、章节与元数据；所有偏移都以这里的 text 为准（按 Unicode 码点计）。"""
-        asker = asker_of(request)
-        found = await load(service, asker, "rest", id)
-        status = await service.read(asker, lambda seen: seen.status(id))
-        return JSONResponse(shapes.document_json(found, status))
+        return JSONResponse(await load(
+            service, asker_of(request), "rest", id, lambda seen, document: shapes.document_json(document, seen.status(id))))
 
 
 def _add_feedback(api: APIRouter, service: Service) -> None:
     @api.post("/feedback", tags=["反馈"], summary="评价一个回答", status_code=201, response_model=models.ReceiptModel,
-              responses=responses(400, 413, 422, 500, 507))
+              responses=responses(*READING, *WRITING, 507))
     async def feedback(body: models.FeedbackRequest) -> Any:
         """好、不好，或引文有误；可附说明。"""
         try:
@@ -100,9 +99,11 @@ def _add_feedback(api: APIRouter, service: Service) -> None:
         return JSONResponse({"id": number}, 201)
 
 
-async def load(service: Service, asker: Asker, door: str, id: str) -> Document:
-    """The document of that id, else 404: whether it is hidden or was never there."""
+async def load(
+    service: Service, asker: Asker, door: str, id: str, what: Callable[[Pipeline, Document], T] = lambda _, document: document
+) -> T:
+    """What `what` makes of the document of that id, else 404: whether it is hidden or was never there."""
     try:
-        return await service.document(asker, door, id)
+        return await service.document(asker, door, id, what)
     except KeyError as error:
         raise HTTPException(404, "没有这份文件，它可能已被撤下。") from error

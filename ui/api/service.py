@@ -149,14 +149,15 @@ class Service:
         self._time(found.timings_ms)
         return found
 
-    async def document(self, asker: Asker, door: str, id: str) -> Document:
-        """A document whole. Raises KeyError when there is none that the asker may see, AuditError, and Busy."""
+    async def document(self, asker: Asker, door: str, id: str, what: Callable[[Pipeline, Document], T]) -> T:
+        """What `what` makes of a document and of all the asker may see. Raises KeyError when there is none that the asker
+        may see, AuditError, and Busy."""
         entry = Entry(asker.name, door, "read", "", "shown", (id,), request=REQUEST.get())
 
-        def work(seen: Pipeline) -> Document:
-            document = seen.document(id)
+        def work(seen: Pipeline) -> T:
+            made = what(seen, seen.document(id))
             self._note(replace(entry, generation=seen.generation))
-            return document
+            return made
 
         return await self.read(asker, work)
 

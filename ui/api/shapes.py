@@ -46,7 +46,8 @@ def documents_json(entries: Iterable[DocumentEntry], status_of: Callable[[str], 
 def document_json(document: Document, status: Status) -> dict[str, Any]:
     """One document whole: what it says of itself, its sections and the text that offsets refer to."""
     sections = [{"path": list(s.path), "start": s.start, "end": s.end} for s in document.sections]
-    return entry_json(document, status) | {"metadata": to_json(document.meta), "sections": sections, "text": document.text}
+    metadata = {name: value for name, value in to_json(document.meta).items() if name != "groups"}  # who else may see it
+    return entry_json(document, status) | {"metadata": metadata, "sections": sections, "text": document.text}
 
 
 def validity_json(entry: DocumentEntry, status: Status, collection: Collection) -> dict[str, Any]:

@@ -76,13 +76,13 @@ def router(portal: Portal) -> APIRouter:
     if portal.identity != "token":
         return api
 
-    @api.post(SESSION, summary="用门户的凭证登录", status_code=204, responses=responses(401, 403))
+    @api.post(SESSION, summary="用门户的凭证登录", status_code=204, responses=responses(401, 403, 429, 500))
     async def enter(request: Request) -> Response:
         """请求头 Authorization: Bearer 里的凭证通过核对后存入 Cookie，供网页使用；凭证到期即失效。"""
         token = request.headers["authorization"].partition(" ")[2].strip() if "authorization" in request.headers else ""
         return Response(status_code=204, headers={"Set-Cookie": _cookie(request, portal, token, "")} if token else {})
 
-    @api.delete(SESSION, summary="退出登录", status_code=204, responses=responses(403))
+    @api.delete(SESSION, summary="退出登录", status_code=204, responses=responses(403, 500))
     async def leave(request: Request) -> Response:
         """清除 Cookie。"""
         return Response(status_code=204, headers={"Set-Cookie": _cookie(request, portal, "", "; Max-Age=0")})

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import gradio as gr
 from fastapi import APIRouter, FastAPI, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
@@ -19,7 +18,7 @@ from ui.api.identity import asker_of
 from ui.api.proxy import route_path
 from ui.api.rest import load
 from ui.api.service import Service
-from ui.pages import documents
+from ui.pages import documents, evaluation
 from ui.pages.page import build, theme
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -43,6 +42,7 @@ class PageMount(Mount):
 def mount_pages(app: FastAPI, service: Service) -> None:
     """Adds the pages to the service."""
     app.include_router(_fragments(service))
+    app.include_router(evaluation.router(service, _versioned))
     app.mount("/page", StaticFiles(directory=STATIC), name="page")
     app.add_api_route("/widget.js", _widget, include_in_schema=False)
     gr.mount_gradio_app(
@@ -80,9 +80,8 @@ def _fragments(service: Service) -> APIRouter:
 
     @api.get("/documents/{id}")
     async def whole(request: Request, id: str, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int, Query(ge=0)] = 0) -> HTMLResponse:
-        document = await load(service, asker_of(request), "page", id)
         quote = Span(start, end) if start < end else None
-        return HTMLResponse(await run_in_threadpool(documents.whole, document, quote))
+        return HTMLResponse(await load(service, asker_of(request), "page", id, lambda _, document: documents.whole(document, quote)))
 
     return api
 

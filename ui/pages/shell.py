@@ -7,7 +7,7 @@ HEADER = html(
     '<header class="wj-head"><h1><a class="wj-brand" href="#ask"><span class="wj-seal" aria-hidden="true">据</span>'
     "<b>文据</b><small>言必有据</small></a></h1>"
     '<nav aria-label="页面"><a href="#ask" data-view-link="ask">问答</a>'
-    '<a href="#documents" data-view-link="documents">文件</a></nav>'
+    '<a href="#documents" data-view-link="documents">文件</a><a href="./eval">评测</a></nav>'
     '<a class="wj-new" href="./">新对话</a></header>'
     '<div id="wj-say" class="wj-hidden" role="status" aria-live="polite"></div>'
 )

@@ -178,9 +178,12 @@
       const [, id, start, end] = /^(.+)@(\d+)-(\d+)$/.exec(place);
       return { document_id: id, start: Number(start), end: Number(end) };
     });
+    const turn = button.closest(".wj-turn"), asked = (one) => $(".wj-question", one).textContent;
+    const turns = $$(".wj-turn");
     const body = {
-      rating: button.dataset.rate, comment, citations, generation: actions.dataset.generation,
-      question: $(".wj-question", button.closest(".wj-turn")).textContent,
+      rating: button.dataset.rate, comment, citations, generation: actions.dataset.generation, question: asked(turn),
+      answer: ($("pre", actions)?.textContent ?? "").slice(0, 20000),
+      history: turns.slice(0, turns.indexOf(turn)).map(asked),
     };
     const note = document.createElement("span");
     note.className = "wj-noted";
