@@ -153,6 +153,18 @@ def replace_file(path: Path, data: bytes, disk: Disk = DISK) -> None:
     disk.sync_folder(path.parent)
 
 
+def overwrite(path: Path, at: int, data: bytes) -> None:
+    """Puts `data` in the place of as many bytes of a file that others may append to. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        while data:
+            taken = os.pwrite(descriptor, data, at)
+            data, at = data[taken:], at + taken
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def make_folders(path: Path, disk: Disk = DISK) -> None:
     """The folder and its missing parents, each made durable in its own parent."""
     if path.is_dir():

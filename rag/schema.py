@@ -102,7 +102,7 @@ class Document:
     pages: tuple[int, ...] = ()
     """Where each page starts in `text`; empty when the format has no pages."""
     also_at: tuple[str, ...] = ()
-    """Other paths with the same bytes."""
+    """Other paths with the same bytes. (A member of an archive: the archive's path, "/", its own path.)"""
 
     @property
     def name(self) -> str:

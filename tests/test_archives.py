@@ -63,10 +63,22 @@ def test_a_file_that_is_also_a_member_is_kept_once(docs: Path) -> None:
     (docs / "z.txt").write_text(ONE, encoding="utf-8")
     report = index_of(docs)
     assert [(d.source, d.kept) for d in report.duplicate] == [("docs/z.txt", "docs/a.zip/又是一.txt")]
-    assert "docs/z.txt" not in known(docs) and [(d.source) for d in index_of(docs).duplicate] == ["docs/z.txt"]
+    assert known(docs)["docs/a.zip/又是一.txt"] == ("docs/a.zip/里面/一.txt", "docs/z.txt")
+    assert [d.source for d in index_of(docs).duplicate] == ["docs/z.txt"]
     (docs / "a.zip").unlink()
     index_of(docs)
-    assert set(known(docs)) == {"docs/z.txt"}
+    assert known(docs) == {"docs/z.txt": ()}
+
+
+def test_a_member_of_two_archives_outlives_either(docs: Path) -> None:
+    (docs / "b.zip").write_bytes(zipped({"三.txt": THREE, "同.txt": ONE, "坏.jpg": b"x"}))
+    index_of(docs)
+    assert known(docs)["docs/a.zip/又是一.txt"] == ("docs/a.zip/里面/一.txt", "docs/b.zip/同.txt")
+    (docs / "a.zip").unlink()
+    (docs / "b.zip").rename(docs / "c.zip")
+    report = index_of(docs)
+    assert report.embedded == 0 and [f.source for f in report.failed] == ["docs/c.zip/坏.jpg"]
+    assert known(docs) == {"docs/c.zip/三.txt": (), "docs/c.zip/同.txt": ()}
 
 
 def test_members_that_fail_are_reported_every_time_and_the_others_stand(docs: Path) -> None:
@@ -77,10 +89,37 @@ def test_members_that_fail_are_reported_every_time_and_the_others_stand(docs: Pa
         assert set(known(docs)) == {"docs/a.zip/一.txt"}
 
 
-def test_an_archive_goes_as_a_whole(docs: Path) -> None:
+def test_members_go_one_by_one_and_come_back_with_their_archive(docs: Path) -> None:
+    (docs / "z.txt").write_text(ONE, encoding="utf-8")
     index_of(docs)
-    first = next(iter(Index.open(docs.parent / "home" / "index").metas))
-    assert refresh(docs.parent / "home" / "index", [], load, cut, HashEmbedder(), remove=[first]).documents == 0
+    assert index_of(docs, remove=["docs/a.zip/里面/一.txt"]).withdrawn == ("docs/z.txt",)
+    assert known(docs) == {"docs/a.zip/二.docx": ()}
+    assert index_of(docs, recipe="another").withdrawn == ("docs/z.txt",) and set(known(docs)) == {"docs/a.zip/二.docx"}
+    refresh(docs.parent / "home" / "index", [docs / "a.zip"], load, cut, HashEmbedder(), recipe="another")
+    assert set(known(docs)) == {"docs/a.zip/二.docx", "docs/a.zip/又是一.txt"}
+    assert index_of(docs, recipe="another").duplicate[0].source == "docs/z.txt"
+
+
+@pytest.mark.parametrize("wanted", ["docs/a.zip", "docs/copy.zip"])
+def test_an_archive_goes_as_a_whole(docs: Path, wanted: str) -> None:
+    (docs / "copy.zip").write_bytes((docs / "a.zip").read_bytes())
+    index_of(docs)
+    report = refresh(docs.parent / "home" / "index", [], load, cut, HashEmbedder(), remove=[wanted])
+    assert (report.documents, report.removed) == (0, ("docs/a.zip", "docs/copy.zip"))
+    assert index_of(docs).withdrawn == ("docs/a.zip", "docs/copy.zip")
+
+
+def test_an_archive_whose_members_are_all_withdrawn_is_empty(docs: Path) -> None:
+    index_of(docs)
+    both = list(Index.open(docs.parent / "home" / "index").metas)
+    for _ in range(2):
+        report = index_of(docs, remove=both)
+        assert report.documents == 0 and [f.source for f in report.failed] == ["docs/a.zip"] and "撤下" in report.failed[0].reason
+        both = []
+    index_of(docs, recipe="another")
+    assert known(docs) == {}
+    refresh(docs.parent / "home" / "index", [docs / "a.zip"], load, cut, HashEmbedder())
+    assert len(known(docs)) == 2
 
 
 def test_names_written_by_windows_are_read(tmp_path: Path) -> None:

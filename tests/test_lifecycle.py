@@ -4,22 +4,28 @@ import importlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from conftest import ROOT
 from index_fakes import CountingEmbedder, generations, memory_folder, write
+from office_files import zipped
 
 from rag.config import Settings
 from rag.errors import IndexBusy, UsageError, WenjuError
 from rag.files import locked
-from rag.index import Index, Progress, Report, backup, check, purge
+from rag.index import Index, Progress, Report, backup, check, purge, refresh
 from rag.index.publish import lock_path
+from rag.loading import load
+from rag.passages import cut
 from rag.pipeline import build_index, watch_index
 from rag.text import compact
 from ui.cli import main
@@ -291,3 +297,81 @@ def test_a_watch_ends_cleanly_with_one_report_a_line(library: Library, settings:
     assert (first["documents"], first["embedded"], second["removed"], second["documents"]) == (3, first["passages"], ["docs/b.txt"], 2)
     assert (process.returncode, rest) == (0, "") and "已停止" in errors and "Traceback" not in errors
     assert check(library.settings.index, embedder) == []
+
+
+# ---------------------------------------------------------------- archives
+
+def test_members_of_an_archive_keep_their_paths_and_go_one_by_one(tmp_path: Path) -> None:
+    def update(*paths: Path, **more: object) -> Report:
+        return refresh(folder, paths, load, cut, CountingEmbedder(), **more)
+
+    def sources() -> list[str]:
+        return [e.source for e in Index.open(folder).metas.values()]
+
+    docs, folder = tmp_path / "docs", tmp_path / "home" / "index"
+    docs.mkdir()
+    texts = {f"{number}.txt": f"关于{what}的通知\n一、{what}要求\n" for number, what in enumerate(("值班", "消防", "采购"))}
+    (docs / "a.zip").write_bytes(zipped(texts))
+    update(docs)
+    assert sources() == ["docs/a.zip/0.txt", "docs/a.zip/1.txt", "docs/a.zip/2.txt"] and check(folder) == []
+    (docs / "a.zip").rename(docs / "b.zip")
+    assert update(docs).embedded == 0 and sources() == ["docs/b.zip/0.txt", "docs/b.zip/1.txt", "docs/b.zip/2.txt"]
+    (docs / "c.zip").write_bytes((docs / "b.zip").read_bytes())
+    update(docs)
+    entry = list(Index.open(folder).metas.values())[1]
+    assert (entry.source, entry.also_at) == ("docs/b.zip/1.txt", ("docs/c.zip/1.txt",)) and check(folder) == []
+    done = purge(tmp_path / "home", folder, entry.id)
+    assert done.found == () and sources() == ["docs/b.zip/0.txt", "docs/b.zip/2.txt"] and check(folder) == []
+    write(docs / "single.txt", "关于消防的通知\n一、消防要求\n")
+    report = update(docs)
+    assert report.withdrawn == ("docs/single.txt",) and sources() == ["docs/b.zip/0.txt", "docs/b.zip/2.txt"]
+    update(docs, recipe="another")
+    assert sources() == ["docs/b.zip/0.txt", "docs/b.zip/2.txt"], "read again, and still without it"
+    update(docs / "c.zip", recipe="another")
+    assert sources() == ["docs/b.zip/0.txt", "docs/b.zip/1.txt", "docs/b.zip/2.txt"], "named, it comes back whole"
+    update(remove=["docs/b.zip/1.txt", "docs/b.zip/0.txt"])
+    update(remove=["docs/c.zip/2.txt"])
+    assert sources() == [] and update(docs).withdrawn == ("docs/b.zip", "docs/c.zip", "docs/single.txt"), "an empty index remembers"
+    update(docs / "b.zip")
+    assert sources() == ["docs/b.zip/0.txt", "docs/b.zip/1.txt", "docs/b.zip/2.txt"] and check(folder) == []
+
+
+# ---------------------------------------------------------------- a running service
+
+def test_a_served_index_follows_the_command_line(library: Library, settings: Settings, embedder) -> None:
+    """`wenju serve` in one process, the index updated and a document purged by others."""
+    library.settings.home.joinpath("models").symlink_to(settings.models.resolve())
+    build_index(library.settings, [library.docs], embedder=embedder)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "WENJU_HOME": str(library.settings.home)}
+    command = [sys.executable, "-m", "ui.cli", "serve", "--port", str(port)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True, cwd=library.docs.parent)
+    try:
+        assert "已启动" in process.stderr.readline()
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+            def sources() -> set[str]:
+                listed = http.get("/api/v1/documents").json()["documents"]
+                return {document["source"] for document in listed}
+
+            assert sources() == {"docs/a.txt", "docs/b.txt", "docs/sub/a.txt"}
+            write(library.docs / "new.txt", NOTICE.format(who="卫健委"))
+            build_index(library.settings, [library.docs], embedder=embedder)
+            wait_for(lambda: "docs/new.txt" in sources())
+            asked = http.post("/api/v1/ask", json={"question": "卫健委的值班表什么时候报送？"}).json()
+            assert asked["generation"] == library.index.generation and "docs/new.txt" in {c["source"] for c in asked["citations"]}
+            purge(library.settings.home, library.settings.index, library.id("docs/new.txt"))
+            wait_for(lambda: "docs/new.txt" not in sources())
+            asked = http.post("/api/v1/ask", json={"question": "卫健委的值班表什么时候报送？"}).json()
+            assert "卫健委" not in "".join(c["quote"] for c in asked["citations"])
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Until it is true; the test's own limit is what ends a wait in vain."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

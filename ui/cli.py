@@ -158,53 +158,30 @@ def _index(args: argparse.Namespace) -> int:
 
 
 def _watch(args: argparse.Namespace, settings: Settings, paths: list[Path]) -> int:
-    import signal
-    import threading
-
-    from rag.pipeline import watch_index
-    from ui.progress import Bar
+    from ui.upkeep import watch
 
     if args.remove:
         raise UsageError("--watch 和 --remove 不能同时使用。", "请先运行 wenju index --remove，再运行 wenju index --watch。")
-    stopped = threading.Event()
 
-    def shown(progress) -> None:
-        if stopped.is_set():  # unwinds the refresh; the published generation stays what it was
-            raise KeyboardInterrupt
-        bar.update(progress)
+    def tell(outcome) -> None:
+        if not isinstance(outcome, WenjuError):
+            _reported(args, outcome)
+        elif args.json:
+            _json({"error": str(outcome)})
+        else:
+            _say(f"错误：{outcome}")
 
-    before = {name: signal.signal(name, lambda *_: stopped.set()) for name in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with Bar() as bar:
-            for outcome in watch_index(settings, paths, stopped, shown):
-                if isinstance(outcome, WenjuError):
-                    _json({"error": str(outcome)}) if args.json else _say(f"错误：{outcome}")
-                else:
-                    _reported(args, outcome)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+    watch(settings, paths, tell)
     _say("已停止。")
     return DONE
 
 
 def _reported(args: argparse.Namespace, report) -> int:
+    from ui.upkeep import report_lines
+
     if report.warning:
         _say(f"注意：{report.warning}")
-    if args.json:
-        _json(report)
-        return DONE
-    for name, entries in (("新增", report.new), ("变更", report.changed), ("未变", report.unchanged), ("移除", report.removed)):
-        print(f"{name} {len(entries)} 份" + (f"：{'、'.join(entries[:5])}{' 等' if len(entries) > 5 else ''}" if entries and name != "未变" else ""))
-    for item in report.duplicate:
-        print(f"重复 {item.source}（与 {item.kept} 内容相同）")
-    for item in report.failed:
-        print(f"失败 {item.source}：{item.reason}")
-    for source in report.withdrawn:
-        print(f"不编入 {source}（已撤下；要恢复请点名：wenju index {source}）")
-    print(f"现有文件 {report.documents} 份，段落 {report.passages} 个；本次计算向量 {report.embedded} 个，沿用 {report.reused} 个，用时 {report.seconds:.1f} 秒。")
+    _json(report) if args.json else print("\n".join(report_lines(report)), flush=True)
     return DONE
 
 
@@ -305,21 +282,12 @@ def _docs(args: argparse.Namespace) -> int:
 
 def _purge(args: argparse.Namespace, settings: Settings) -> int:
     from rag.index import purge
+    from ui.upkeep import purged_lines
 
     if args.id is None:
         raise UsageError("没有说要清除哪份文件。", "写法：wenju docs --purge ID")
     done = purge(settings.home, settings.index, args.id)
-    if args.json:
-        _json(done)
-    else:
-        print(f"已清除 {'、'.join(done.sources)}（文件夹里的原文件没有动，再次索引时也不会编入）。")
-        for what, names in (("删去备份", done.backups_removed), ("清理记录", done.cleaned)):
-            if names:
-                print(f"{what}：{'、'.join(names)}")
-        print(f"逐句查证：{done.sentences} 句（{done.shared} 句别的文件也有，不算残留），查了 {done.files_searched} 个文件，"
-              f"残留 {len(done.found)} 处。")
-        for trace in done.found:
-            print(f"残留 {trace.file}：{trace.sentence[:60]}")
+    _json(done) if args.json else print("\n".join(purged_lines(done)))
     return FAILED if done.found else DONE
 
 

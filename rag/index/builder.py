@@ -74,9 +74,9 @@ class Builder:
         """embedded: told how many passages have been embedded so far, each time more have."""
         self._folder, self._embedder, self._disk, self._told = folder, embedder, disk, embedded
         self.embedded = self.reused = 0
-        self._base = base if base and base.dimension == embedder.dimension else None
-        self._known = {key.tobytes(): row for row, key in enumerate(self._base.keys)} if self._base else {}
-        self._entries: list[DocumentEntry] = []
+        self._base = base if base is not None and base.dimension == embedder.dimension else None
+        self._known = {key.tobytes(): row for row, key in enumerate(self._base.keys)} if self._base is not None else {}
+        self._entries: dict[str, DocumentEntry] = {}
         self._waiting: list[_Waiting | range] = []
         self._pending = 0
         self._new: dict[bytes, _Waiting] = {}
@@ -92,9 +92,9 @@ class Builder:
         """The next document with its passages."""
         document = item.document
         rows = range(self.passages, self.passages + len(item.passages))
-        self._entries.append(DocumentEntry(
+        self._entries[document.id] = DocumentEntry(
             document.id, document.source, document.also_at, document.sha256, document.meta, len(document.text), rows,
-        ))
+        )
         self._line("texts", entries.dump(entries.document_to_json(document)) + b"\n")
         meta = document.meta
         self._document_lexical.add(
@@ -115,7 +115,7 @@ class Builder:
         """The next document, taken from `base` as it stands there, known by what `entry` says now."""
         base, rows = self._base, entry.rows
         assert base is not None and self.keeps
-        self._entries.append(replace(entry, rows=range(self.passages, self.passages + len(rows))))
+        self._entries[entry.id] = replace(entry, rows=range(self.passages, self.passages + len(rows)))
         for line in base.stored_text(entry.id):
             self._line("texts", line)
         self._document_lexical.add(base.document_lexical.terms(base.number_of(entry.id)))
@@ -123,6 +123,11 @@ class Builder:
             self._line("passages", line)
             self._lexical.add(base.lexical.terms(row))
         self._wait(rows)
+
+    def label(self, id: str, labels: Sequence[str]) -> None:
+        """More labels for a document that is there already: another file has the same bytes, or holds them."""
+        entry = self._entries[id]
+        self._entries[id] = replace(entry, also_at=(*entry.also_at, *labels))
 
     @property
     def passages(self) -> int:
@@ -137,7 +142,7 @@ class Builder:
                 pass
             self._listed[name] = Listed(file.size, file.sha256)
         self._plain("documents.json", entries.dump([
-            {**to_json(entry), "rows": [entry.rows.start, entry.rows.stop]} for entry in self._entries
+            {**to_json(entry), "rows": [entry.rows.start, entry.rows.stop]} for entry in self._entries.values()
         ]))
         self._plain("files.json", entries.dump(
             {"roots": list(roots), "files": to_json(list(files)), "withdrawn": to_json(list(withdrawn))}))

@@ -1,6 +1,6 @@
 """Proves an index: every byte, every count, every passage against its document, every passage findable by itself."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -9,6 +9,7 @@ from rag.errors import IndexDamaged
 from rag.index.builder import joined, passage_context
 from rag.index.generation import Index, read_manifest, verify
 from rag.index.publish import current_candidates
+from rag.index.scan import below
 from rag.protocols import Embedder
 from rag.text import bigrams, compact
 
@@ -56,9 +57,11 @@ def _strays(index: Index) -> Iterator[str]:
 
 
 def _documents(index: Index) -> Iterator[str]:
-    paths = [label for entry in index.metas.values() for label in {entry.source, *entry.also_at}]
-    table = [file.source for file in index.files]
-    if len(set(table)) != len(table) or not all(_listed(path, set(table)) for path in paths):
+    labels = {entry.id: (entry.source, *entry.also_at) for entry in index.metas.values()}
+    table = {file.source: file.documents for file in index.files}
+    listed = all(_listed(label, table) for own in labels.values() for label in own)
+    borne = all(any(below(label, source) for label in labels[id]) for source, ids in table.items() for id in ids)
+    if len(table) != len(index.files) or not listed or not borne:
         yield "文件表中的名称重复或缺失。"
     for entry in index.metas.values():
         document = index.document(entry.id)
@@ -71,9 +74,9 @@ def _documents(index: Index) -> Iterator[str]:
             yield f"文件 {entry.source} 的章节层次不对。"
 
 
-def _listed(path: str, table: set[str]) -> bool:
-    """Whether a path is that of a file, or of a member of an archive that is one."""
-    return path in table or any(above.as_posix() in table for above in PurePosixPath(path).parents)
+def _listed(label: str, table: Container[str]) -> bool:
+    """Whether a label is that of a file, or of a member of an archive that is one."""
+    return label in table or any(above.as_posix() in table for above in PurePosixPath(label).parents)
 
 
 def _passages(index: Index) -> Iterator[str]:

@@ -18,7 +18,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class DocumentEntry:
-    """A document without its text: light enough to keep all of them in memory.
+    """A document without its text: light enough to keep all of them in memory. See `Document` for `source` and `also_at`.
 
     length: of the text, in code points. rows: its passages' numbers in the generation.
     """
@@ -66,15 +66,17 @@ class Withdrawn:
     """A file that was taken out on purpose. It, and every copy of it, stays out until it is named itself.
 
     Digests of the path and of the bytes' digest: enough to know the file again, and no trace of what it was.
+    member: `content` is one document of the archive at `path`; the others stay in.
     """
 
     path: str
     content: str
+    member: bool = False
 
     @classmethod
-    def of(cls, path: str, sha256: str) -> "Withdrawn":
+    def of(cls, path: str, sha256: str, member: bool = False) -> "Withdrawn":
         """The mark of a file: its stored path and its SHA-256."""
-        return cls(*(hashlib.sha256(f"withdrawn\0{part}".encode()).hexdigest() for part in (path, sha256)))
+        return cls(*(hashlib.sha256(f"withdrawn\0{part}".encode()).hexdigest() for part in (path, sha256)), member)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from rag.index.scan import Anchor, Found, Seen, below, find, label, outermost
 from rag.schema import Document
 
 Tell = Callable[[Progress], None]
+EMPTIED = "其中的文件都已撤下。要恢复请点名这个压缩包。"
+_AGAIN = "again"
+"""In place of a recipe: the file is to be read again."""
 _Placed = TypeVar("_Placed", Document, DocumentEntry)
 
 
@@ -32,17 +35,17 @@ class Group:
     """Files with the same bytes, which are kept once, under the first one's label.
 
     `known`: their documents in the last generation, which are taken over unless `stale` (the recipe or the corrections
-    have changed). `failed_before`: these very bytes could not be read last time. `borne`: the
-    label that the known documents bear.
+    have changed); `borne`: the label of these files that the documents bear there. `failed_before`: these very bytes could
+    not be read last time.
     """
 
     members: list[Member]
     known: tuple[DocumentEntry, ...] = ()
     stale: bool = False
     failed_before: bool = False
-    borne: str | None = None
-    kept_by: str | None = None
-    """The label of the same bytes in (or beside) an archive, where the document is kept."""
+    borne: str = ""
+    emptied: bool = False
+    """All documents of an archive have been withdrawn one by one."""
 
     @property
     def corrections(self) -> dict[str, Member]:
@@ -61,31 +64,29 @@ class Group:
         return self.members[0].entry.size
 
     @property
-    def also_at(self) -> tuple[str, ...]:
-        """The other labels."""
-        return tuple(m.entry.source for m in self.members[1:])
-
-    @property
     def to_read(self) -> bool:
         """Whether the file must be read; its documents are taken over otherwise."""
         return self.stale or not self.known
 
     def placed(self, document: _Placed, old: str) -> _Placed:
-        """A document of a file labelled `old` under this group's label; a member of an archive keeps its path below it."""
-        own = document.source[len(old) :] if document.source.startswith(f"{old}/") else ""
-        inner = tuple(label for label in document.also_at if label.startswith(f"{old}/"))
-        also_at = (*(self.source + label[len(old) :] for label in inner), *(label + own for label in self.also_at))
-        return replace(document, source=self.source + own, also_at=also_at)
+        """A document of a file labelled `old` under the labels of these files; a member of an archive keeps its path below."""
+        own = [label.removeprefix(old) for label in (document.source, *document.also_at) if below(label, old)]
+        source, *also_at = (m.entry.source + path for m in self.members for path in own)
+        return replace(document, source=source, also_at=tuple(also_at))
 
     def settle(
         self, documents: Sequence[str] = (), error: str | None = None, recipe: str | None = None, refused: Sequence[Failure] = ()
     ) -> None:
-        """Notes what has become of the files; a recipe means that they were read now, with their corrections."""
+        """Notes what has become of the files; a recipe means that they were read now, with their corrections.
+
+        refused: members of the archive, below `source`.
+        """
         for member in self.members:
             used = member.entry.recipe if recipe is None else recipe
             corrected = member.entry.corrected if recipe is None else next(iter(self.corrections), "")
-            member.entry = replace(member.entry, documents=tuple(documents), error=error, recipe=used, corrected=corrected,
-                                   refused=tuple(refused))
+            own = tuple(replace(f, source=member.entry.source + f.source.removeprefix(self.source)) for f in refused)
+            member.entry = replace(
+                member.entry, documents=tuple(documents), error=error, recipe=used, corrected=corrected, refused=own)
 
 
 @dataclass(slots=True)
@@ -116,17 +117,21 @@ class Out:
 
     def __init__(self, marks: Iterable[Withdrawn]) -> None:
         withdrawn = list(marks)
-        self._paths = {w.path for w in withdrawn}
+        self._paths = {w.path for w in withdrawn if not w.member}
+        self._places = {w.path for w in withdrawn}
         self._contents = {w.content for w in withdrawn}
         self.met: list[Found] = []
 
     def holds(self, path: str, sha256: str) -> bool:
-        """Whether a file stays out."""
-        return bool(self._paths) and self.matches(Withdrawn.of(path, sha256))
+        """Whether a file, or a document in an archive (path ""), stays out."""
+        if not self._contents:
+            return False
+        mark = Withdrawn.of(path, sha256)
+        return mark.path in self._paths or mark.content in self._contents
 
     def matches(self, mark: Withdrawn) -> bool:
         """Whether a mark is, by path or by bytes, one of those withdrawn."""
-        return mark.path in self._paths or mark.content in self._contents
+        return mark.path in self._places or mark.content in self._contents
 
     def meets(self, file: Found) -> bool:
         """Whether a found file stays out; remembers it."""
@@ -140,10 +145,11 @@ class Planner:
     """Compares the named paths with the last generation (`base`)."""
 
     def __init__(self, base: Index | None, anchor: Anchor, seen: Seen, recipe: str, tell: Tell) -> None:
-        self._base, self._anchor, self._seen, self._recipe, self._tell = base, anchor, seen, recipe, tell
-        self._before: Mapping[str, FileEntry] = {f.path: f for f in base.files} if base else {}
-        self._roots = base.roots if base else ()
-        self._out = base.withdrawn if base else ()
+        self._anchor, self._seen, self._recipe, self._tell = anchor, seen, recipe, tell
+        self._before: Mapping[str, FileEntry] = {f.path: f for f in base.files} if base is not None else {}
+        self._metas: Mapping[str, DocumentEntry] = base.metas if base is not None else {}
+        self._roots = base.roots if base is not None else ()
+        self._out = base.withdrawn if base is not None else ()
 
     def plan(self, named: Mapping[str, Path], remove: Sequence[str], skip: Path) -> Plan:
         """named: stored form of each path that was given, and the path. skip: the index's own folder.
@@ -153,6 +159,7 @@ class Planner:
         files = find(named, self._known, self._anchor, skip)
         withdrawn = self._withdrawn(remove, [f for f in files if f.key in named])
         out = Out(withdrawn)
+        self._before = self._reopened(withdrawn)
         found = self._scanned(files, named, out)
         kept = [f for f in self._before.values() if not _within(f.path, named) and not out.holds(f.path, f.sha256)]
         present = {f.key for f in found} | {f.path for f in kept}
@@ -165,14 +172,15 @@ class Planner:
                 groups[member.entry.sha256].append(member)
             else:
                 plan.failed.append(member)
-        plan.groups = sorted((self._group(members) for members in groups.values()), key=lambda g: g.source)
+        whole = sorted((self._group(members, out) for members in groups.values()), key=lambda g: g.source)
+        plan.groups = [group for group in whole if not group.emptied]
+        plan.failed.extend(member for group in whole if group.emptied for member in group.members)
         return plan
 
-    def report(self, plan: Plan) -> dict[str, tuple]:
-        """The lists of `entries.Report` for a plan that has been carried out."""
+    def report(self, plan: Plan, now: Mapping[str, DocumentEntry]) -> dict[str, tuple]:
+        """The lists of `entries.Report` for a plan that has been carried out. now: the documents that the index holds."""
         lists: dict[str, list] = {name: [] for name in ("new", "changed", "unchanged", "duplicate", "failed")}
-        kept = {m.entry.path: g.source for g in plan.groups for m in g.members[1:]}
-        kept |= {m.entry.path: g.kept_by for g in plan.groups if g.kept_by for m in g.members}
+        kept = {m.entry.path: where for g in plan.groups for where in [_kept_by(g, now)] for m in g.members if m.entry.source != where}
         for entry in (m.entry for m in plan.members if m.scanned):
             before = self._before.get(entry.path)
             lists["failed"].extend(entry.refused)
@@ -195,16 +203,32 @@ class Planner:
     def _withdrawn(self, remove: Sequence[str], explicit: Sequence[Found]) -> tuple[Withdrawn, ...]:
         """The files that stay out: those of before, without those that are named themselves now, and those to remove.
 
-        remove: ids or sources of documents; every file of the same bytes goes with them.
+        remove: ids or sources of documents, or labels of files; every file of the same bytes goes with them. Of an archive
+        that holds others too, only the member goes.
         """
         back = Out(Withdrawn.of(f.key, digest_of(f.path)) for f in explicit if self._out and f.error is None)
-        out = {w for w in self._out if not back.matches(w)}
+        free = {w.content for w in self._out if back.matches(w)}  # what comes back here is free everywhere
+        out = {w for w in self._out if w.content not in free}
+        files = [f for f in self._before.values() if f.sha256]
         for wanted in remove:
-            files = {f.sha256 for f in self._before.values() if f.sha256 and (wanted == f.source or wanted in f.documents)}
-            if not files:
+            gone = {e.id: e.sha256 for e in self._metas.values() if wanted in (e.id, e.source, *e.also_at)}
+            whole = {f.sha256 for f in files if wanted == f.source or (f.documents and gone.keys() >= set(f.documents))}
+            whole.update(gone.values())
+            inside = {Withdrawn.of(f.path, gone[id], member=True) for f in files for id in f.documents
+                      if id in gone and gone[id] != f.sha256}
+            marks = {Withdrawn.of(f.path, f.sha256) for f in files if f.sha256 in whole} | inside
+            if not marks:
                 raise UsageError(f"索引中没有 {wanted}。", "请用 wenju docs 查看有哪些文件。")
-            out |= {Withdrawn.of(f.path, f.sha256) for f in self._before.values() if f.sha256 in files}
-        return tuple(sorted(out, key=lambda w: w.path))
+            out |= marks
+        return tuple(sorted(out, key=lambda w: (w.path, w.content)))
+
+    def _reopened(self, withdrawn: Sequence[Withdrawn]) -> Mapping[str, FileEntry]:
+        """The files of before. Archives with members that are no longer withdrawn will have to be read again."""
+        back = {w.path for w in set(self._out).difference(withdrawn) if w.member}
+        return {
+            path: replace(file, recipe=_AGAIN) if back and Withdrawn.of(path, "").path in back else file
+            for path, file in self._before.items()
+        }
 
     def _scanned(self, found: list[Found], named: Iterable[str], withdrawn: Out) -> list[Found]:
         """The found files with their digests. What was indexed below a folder that cannot be read now has failed too."""
@@ -247,25 +271,35 @@ class Planner:
             members.append(Member(entry, scanned=True, sidecar=file.sidecar))
         return members
 
-    def _group(self, members: list[Member]) -> Group:
+    def _group(self, members: list[Member], out: Out) -> Group:
         """Members with the one that is kept first: the one whose label the documents bear already, else the first label."""
         sha256 = members[0].entry.sha256
         earlier = [f for f in self._before.values() if f.sha256 == sha256]
         ids = next((f.documents for f in earlier if f.documents), ())
-        known = tuple(self._base.metas[id] for id in ids) if self._base else ()
-        borne = next((f.source for f in earlier if known and below(known[0].source, f.source)), None)
+        known = tuple(self._metas[id] for id in ids)
+        first = earlier[0].source if earlier else ""
+        borne = next((f.source for f in earlier if any(below(entry.source, f.source) for entry in known)), first)
         members.sort(key=lambda m: (m.entry.source != borne, m.entry.source))
         read = any(m.scanned for m in members)
         applied = {f.corrected for f in earlier if f.documents} or {""}
         wanted = {m.entry.sidecar for m in members if m.entry.sidecar} or {""}
         stale = read and (applied != wanted or any(f.recipe != self._recipe for f in earlier))
-        group = Group(members, known, stale, any(f.error is not None for f in earlier), borne)
-        group.kept_by = known[0].source if known and borne is None else None
-        if known and not stale:
-            group.settle(ids, refused=next((f.refused for f in earlier if f.refused), ()))
+        left = tuple(entry for entry in known if not out.holds("", entry.sha256))
+        group = Group(members, left, stale, any(f.error is not None for f in earlier), borne, emptied=bool(known) and not left)
+        if group.emptied:
+            group.settle(error=EMPTIED)
+        elif known and not stale:
+            refused = next((f.refused for f in earlier if f.source == borne), ())
+            group.settle([e.id for e in left], refused=[replace(f, source=group.source + f.source.removeprefix(borne)) for f in refused])
             for member in members:
                 member.entry = replace(member.entry, corrected=earlier[0].corrected)
         return group
+
+
+def _kept_by(group: Group, now: Mapping[str, DocumentEntry]) -> str:
+    """The label under which the documents of a group are kept: its own, or that of the same bytes in (or beside) an archive."""
+    sources = [now[id].source for id in group.members[0].entry.documents]
+    return group.source if not sources or any(below(source, group.source) for source in sources) else sources[0]
 
 
 def _within(key: str, named: Iterable[str]) -> bool:

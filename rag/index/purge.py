@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rag.errors import IndexDamaged, UsageError
-from rag.files import DISK, Disk, remove_tree, replace_file, typed_errors
+from rag.files import DISK, Disk, overwrite, remove_tree, typed_errors
 from rag.index.builder import joined
 from rag.index.entries import Report
 from rag.index.generation import Index
@@ -98,7 +98,7 @@ def purge(home: Path, folder: Path, id: str, disk: Disk = DISK) -> Purged:
     with typed_errors("清除"):
         backups = tuple(_drop_backups(home, id, disk))
         pieces, _ = _telling(_long_enough(clause for sentence in wanted for clause in clauses(sentence)), now)
-        cleaned = tuple(_clean_records(home, folder, id, pieces | wanted, disk))
+        cleaned = tuple(_clean_records(home, folder, id, pieces | wanted))
         found, files, size = _search(home, now, wanted, keys)
     return Purged(id, (document.source, *document.also_at), now.generation, backups, cleaned, len(wanted) + shared, shared,
                   files, size, tuple(found))
@@ -155,37 +155,51 @@ def _holds(path: Path, id: str) -> bool:
         return False
 
 
-def _clean_records(home: Path, folder: Path, id: str, wanted: set[str], disk: Disk) -> Iterator[str]:
-    """Takes quotes of the document out of what services have written down: feedback, conversations (one JSON a line)."""
+def _clean_records(home: Path, folder: Path, id: str, wanted: set[str]) -> Iterator[str]:
+    """Takes quotes of the document out of what services have written down: feedback, audit (one JSON a line).
+
+    Lines keep their length: a service may be appending to the file meanwhile.
+    """
     for path in _files(home):
         if path.suffix != ".jsonl" or path.is_relative_to(folder):
             continue
-        lines = path.read_bytes().splitlines(keepends=True)
-        new = [_cleaned_line(line, id, wanted) for line in lines]
-        if new != lines:
-            replace_file(path, b"".join(new), disk)
+        at, changed = 0, False
+        for line in path.read_bytes().splitlines(keepends=True):
+            if (new := _cleaned_line(line, id, wanted)) != line:
+                overwrite(path, at, new)
+                changed = True
+            at += len(line)
+        if changed:
             yield path.relative_to(home).as_posix()
 
 
 def _cleaned_line(line: bytes, id: str, wanted: set[str]) -> bytes:
+    """The line without the document's words, as long as it was."""
     try:
         value = json.loads(line)
     except ValueError:
         return line
-    cleaned = _cleaned(value, id, wanted)
-    return line if cleaned == value else json.dumps(cleaned, ensure_ascii=False).encode() + b"\n"
+    end = b"\n" if line.endswith(b"\n") else b""
+    for instead in (_GONE, ""):
+        cleaned = _cleaned(value, id, wanted, instead)
+        if cleaned == value:
+            break
+        written = json.dumps(cleaned, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        if len(written) + len(end) <= len(line):
+            return written.ljust(len(line) - len(end)) + end
+    return line
 
 
-def _cleaned(value: Any, id: str, wanted: set[str]) -> Any:
+def _cleaned(value: Any, id: str, wanted: set[str], instead: str) -> Any:
     match value:
         case str():
             bare = compact(value)
-            return _GONE if any(piece in bare for piece in wanted) else value
+            return instead if any(piece in bare for piece in wanted) else value
         case list():
-            return [_cleaned(item, id, wanted) for item in value]
+            return [_cleaned(item, id, wanted, instead) for item in value]
         case dict():
             own = value.get("document_id") == id
-            return {k: _GONE if own and k in ("quote", "title") else _cleaned(v, id, wanted) for k, v in value.items()}
+            return {k: instead if own and k == "quote" else _cleaned(v, id, wanted, instead) for k, v in value.items()}
     return value
 
 

@@ -11,7 +11,7 @@ from rag.files import DISK, Disk, digest_of, locked, make_folders, remove_tree, 
 from rag.index.builder import Builder, Prepared
 from rag.index.entries import DocumentEntry, Failure, Progress, Report
 from rag.index.generation import Index
-from rag.index.plan import Group, Out, Plan, Planner, Tell
+from rag.index.plan import EMPTIED, Group, Out, Plan, Planner, Tell
 from rag.index.publish import Pointer, collect_garbage, lock_path, point, publish, staging, tidy
 from rag.index.scan import Anchor, Seen, absolute
 from rag.loading.overrides import SUFFIX
@@ -74,7 +74,7 @@ class _Refresh:
     def run(self, roots: Sequence[Path], remove: Sequence[str]) -> Report:
         """See `refresh`."""
         began, base, anchor = time.monotonic(), self._base, Anchor(absolute(self._folder).parent.parent)
-        tidy(self._folder, base.folder.name if base else None, self._disk)
+        tidy(self._folder, base.folder.name if base is not None else None, self._disk)
         planner = Planner(base, anchor, self._seen, self._recipe, self._tell)
         named = {anchor.key(absolute(r)): absolute(r) for r in roots}
         plan = planner.plan(named, remove, absolute(self._folder))
@@ -89,8 +89,8 @@ class _Refresh:
                 self._clean([base.folder.name], purge=False)
         self._seen.save(m.entry.path for m in plan.members)
         return Report(
-            **planner.report(plan), documents=len(now.metas), passages=len(now), embedded=embedded, reused=reused,
-            generation=now.generation, seconds=round(time.monotonic() - began, 3), warning=base.fallback if base else None,
+            **planner.report(plan, now.metas), documents=len(now.metas), passages=len(now), embedded=embedded, reused=reused,
+            generation=now.generation, seconds=round(time.monotonic() - began, 3), warning=base.fallback if base is not None else None,
         )
 
     # ------------------------------------------------------------ reading
@@ -112,6 +112,9 @@ class _Refresh:
                 raise DocumentError("文件在读取时有变动。", "请等它写完后再试。")
             if not documents:
                 raise DocumentError("文件里没有可用的内容。")
+            documents = [document for document in documents if not self._out.holds("", document.sha256)]
+            if not documents:
+                raise DocumentError(EMPTIED)
             passages = [self._passages(document) for document in documents]
             known = self._steps.complete(documents, sidecar, name)
             prepared = [Prepared(group.placed(document, group.source), own)
@@ -126,17 +129,13 @@ class _Refresh:
         return prepared
 
     def _loaded(self, path: Path, group: Group) -> tuple[Sequence[Document], list[Failure]]:
-        """A file's documents, and of an archive the members that cannot be read or are withdrawn."""
-        refused: list[Failure] = []
+        """A file's documents, and of an archive the members that cannot be read."""
         try:
-            documents: Sequence[Document] = self._steps.load(path, group.source)
+            return self._steps.load(path, group.source), []
         except PartlyRead as error:
             if not error.documents:
                 raise
-            documents, refused = error.documents, [Failure(member, str(why)) for member, why in error.refused]
-        out = [d for d in documents if d.source != group.source and self._out.holds("", d.sha256)]
-        refused += [Failure(d.source, "已从索引中撤下，不再加入。要重新加入，请把它作为单独的文件编入索引。") for d in out]
-        return [d for d in documents if d not in out], refused
+            return error.documents, [Failure(member, str(why)) for member, why in error.refused]
 
     def _passages(self, document: Document) -> list[Passage]:
         passages = self._steps.cut(document)
@@ -150,7 +149,7 @@ class _Refresh:
         base, out = self._base, []
         assert base is not None
         for entry in group.known:
-            document = group.placed(base.document(entry.id), group.borne or group.source)
+            document = group.placed(base.document(entry.id), group.borne)
             terms = [base.lexical.terms(row) for row in entry.rows]
             passages = [base.passage(row) for row in entry.rows]
             out.append(Prepared(document, passages, terms, base.document_lexical.terms(base.number_of(entry.id))))
@@ -170,7 +169,7 @@ class _Refresh:
         try:
             digest, embedded, reused = self._written(plan, anchor, built)
             new = Index(built, digest)  # what could not be opened again must not become current
-            if self._base and new.digest == self._base.digest and not self._base.fallback:
+            if self._base is not None and new.digest == self._base.digest and not self._base.fallback:
                 remove_tree(built, self._disk)
                 return self._base, 0, 0
             self._tell(Progress("publish", len(plan.groups), len(plan.groups), embedded=embedded))
@@ -208,21 +207,21 @@ class _Refresh:
                 done, source = number, group.source
                 told(builder.embedded)
                 size = group.size if group.to_read else 0
-                kept = group.known if builder.keeps and not group.to_read else ()
+                kept = [group.placed(e, group.borne) for e in group.known] if builder.keeps and not group.to_read else []
                 items = [] if kept else self._documents(group, anchor)
                 own = [*kept, *(item.document for item in items)]
                 if problem := _clash(own, added, group):
                     group.settle(error=problem, recipe=self._recipe)
                     continue
-                fresh = {document.id for document in own if document.id not in added}
-                group.kept_by = added[own[0].id].source if own and not fresh else None
-                for entry in (entry for entry in kept if entry.id in fresh):
-                    builder.keep(group.placed(entry, group.borne or group.source))
-                for item in (item for item in items if item.document.id in fresh):
+                for document in (document for document in own if document.id in added):
+                    builder.label(document.id, (document.source, *document.also_at))
+                for entry in (entry for entry in kept if entry.id not in added):
+                    builder.keep(entry)
+                for item in (item for item in items if item.document.id not in added):
                     builder.add(item)
                 corrected = next(iter(group.corrections), "")
-                for document in (group.placed(d, group.borne or group.source) for d in own if d.id in fresh):
-                    added[document.id] = _Added(document.sha256, document.source, corrected)
+                for document in own:
+                    added.setdefault(document.id, _Added(document.sha256, document.source, corrected))
                 read += size
             done, source = total, ""
             return builder.finish(plan.roots, plan.entries, plan.withdrawn), builder.embedded, builder.reused

@@ -115,7 +115,7 @@ def _starts(paragraph: Squeezed) -> Iterator[_Start]:
 def _chosen(starts: list[_Start], title: str) -> _Start | None:
     """The statement about the document itself: one with a term first, then one that calls it as the title does, the last."""
     def rank(start: _Start) -> tuple[bool, bool]:
-        return bool(start.term), bool(start.subject) and any(start.subject.endswith(k) for k in re.findall(".法|办法|规定|条例|意见|细则|通知|决定|方案|公告|通告", title))
+        return bool(start.term), bool(start.subject) and any(start.subject.endswith(k) for k in re.findall("办法|规定|条例|意见|细则|通知|决定|方案|公告|通告|法", title))
 
     return max(enumerate(starts), key=lambda pair: (*rank(pair[1]), pair[0]))[1] if starts else None
 
