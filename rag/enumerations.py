@@ -55,11 +55,12 @@ def whole_list(found: Found, retriever: Retriever) -> list[Evidence]:
     if best is None:
         return []
     worth, document, items = best
-    return [
-        replace(quoted(found, retriever, document, _lead(document, item), item.path[:-1], worth - 0.001 * n),
-                point=item.path[-1].rstrip("。；;，, "))
-        for n, item in enumerate(items)
-    ]
+    out = []
+    for n, item in enumerate(items):
+        evidence = quoted(found, retriever, document, _lead(document, item), item.path[:-1], worth - 0.001 * n)
+        name = item.path[-1].rstrip("。；;，, ")
+        out.append(replace(evidence, point=name) if name != item.label else evidence)
+    return out
 
 
 def _documents(found: Found, retriever: Retriever) -> list[Document]:

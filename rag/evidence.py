@@ -13,11 +13,14 @@ from rag.query import Query
 from rag.retrieval import Found, Retriever
 from rag.schema import Document, Evidence, Hit, Span
 from rag.text import clauses, compact, readable, sentences
+from rag.values import asked_for
 
 LEANING = ("对此", "上述", "其中", "此外", "同时", "据此", "为此", "以上", "前款", "该", "其", "这", "但", "并", "否则", "逾期")
 """A sentence that begins so leans on the one before it."""
 LONGEST_POINT = 64
 """Characters of the first line's clauses."""
+_HAS_VALUE = 0.3
+"""What a clause gains by a value of the kind that is asked for."""
 _LONGEST_ITEM = 110
 """Characters of sentences that stay together in a list; a longer sentence stands alone."""
 
@@ -47,6 +50,7 @@ def gather(found: Found, retriever: Retriever, limits: Limits = DEFAULT) -> list
         return []
     top = found.hits[0]
     counts: dict[str, int] = {}
+    known: dict[tuple[str, ...], str] = {}
     out: list[Evidence] = []
     for n, hit in enumerate(found.hits):
         id = hit.document.id
@@ -54,11 +58,21 @@ def gather(found: Found, retriever: Retriever, limits: Limits = DEFAULT) -> list
         near = top.score - hit.score <= limits.margin
         if not (near if id == top.document.id or id in counts else sure >= limits.sure and near):
             continue
+        again = _publication(hit.document)
+        if again and known.setdefault(again, id) != id:
+            continue  # the same notice from another page
         if counts.get(id, 0) >= limits.per_document or (id not in counts and len(counts) >= limits.documents):
             continue
         counts[id] = counts.get(id, 0) + 1
         out.extend(_of_hit(found, retriever, hit, limits))
     return sorted(out, key=lambda e: -e.score)
+
+
+def _publication(document: Document) -> tuple[str, ...] | None:
+    """What two files of one notice have in common; None when the document does not say enough."""
+    meta = document.meta
+    said = meta.title, meta.document_number or meta.issued_on
+    return tuple(compact(part) for part in said if part) if all(said) else None
 
 
 def _of_hit(found: Found, retriever: Retriever, hit: Hit, limits: Limits) -> list[Evidence]:
@@ -132,7 +146,8 @@ def quoted(
 ) -> Evidence:
     """The evidence of a span of the document, joined for reading and with its point."""
     text = readable(document.text[span.start : span.end].strip())
-    point = _point(clauses(text), lambda run: retriever.share(found, document.id, run))
+    shape = asked_for(found.query)
+    point = _point(clauses(text), lambda run: retriever.share(found, document.id, run) + _HAS_VALUE * bool(shape and shape.search(run)))
     return Evidence(document, path, span, text, point, retriever.share(found, document.id, point), round(score, 4))
 
 

@@ -200,14 +200,26 @@ class Pipeline:
     ) -> Found:
         """All that searching finds, with features and leads: for explaining and for fitting."""
         query = scope.filtered(self._understood(question, history), filters or {}, clock(self.settings))
-        found = self.retriever.retrieve(query, k)
+        found = self._searched(query, k)
         return self._carried(found, history, k) if history else found
+
+    def _searched(self, query: Query, k: int) -> Found:
+        """What the question finds, as it is or with its abbreviations written out, whichever is surer."""
+        found, other = self.retriever.retrieve(query, k), query.written_out()
+        if other is None:
+            return found
+        note = f"也写作“{other.text}”来找"
+        again = self.retriever.retrieve(replace(other, assumptions=(*query.assumptions, note)), k)
+        return again if self._sure(again) > self._sure(found) else found
+
+    def _sure(self, found: Found) -> float:
+        return gate.confidence(found.query, found.first(_DEPTH).evident, len(self.index))
 
     def _carried(self, found: Found, history: Sequence[str], k: int) -> Found:
         """What was found, or, when the question alone finds little or names but a section, what the document that
         answered the question before it has."""
         query = found.query
-        sure = gate.confidence(query, found.first(_DEPTH).evident, len(self.index)) >= self.settings.min_confidence
+        sure = self._sure(found) >= self.settings.min_confidence
         elsewhere = query.years or query.festivals or query.numbers or query.titles
         if elsewhere or (not query.labels and (sure or query.places or query.offices)):
             return found
@@ -219,8 +231,7 @@ class Pipeline:
             query, within=document.id, listed=items[0].section_path if items else None,
             assumptions=(*query.assumptions, f"接着上一问，在《{document.name}》中找"),
         ), k)
-        kept = query.labels or gate.confidence(carried.query, carried.first(_DEPTH).evident, len(self.index)) >= self.settings.min_confidence
-        return carried if kept else found
+        return carried if query.labels or self._sure(carried) >= self.settings.min_confidence else found
 
     def _understood(self, question: str, history: Sequence[str]) -> Query:
         today = dt.date.fromisoformat(self.settings.today) if self.settings.today else dt.date.today()

@@ -8,7 +8,7 @@ an office, a 文号, a title in 《》, a section number. What is recognised her
 import datetime as dt
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rag.errors import QuestionError
@@ -45,6 +45,17 @@ SYNONYMS = (
     ("几点钟", "几点"), ("俩", "两个"), ("电话号码", "电话"), ("手机号", "电话"), ("联系方式", "电话"), ("打疫苗", "接种疫苗"),
 )
 
+# What offices shorten and what they write out. A text has either, so a question is searched for in both.
+ABBREVIATIONS = (
+    ("低保", "最低生活保障"), ("公租房", "公共租赁住房"), ("廉租房", "廉租住房"), ("经适房", "经济适用住房"), ("医保", "医疗保险"),
+    ("社保卡", "社会保障卡"), ("社保", "社会保险"), ("个税", "个人所得税"), ("新冠", "新型冠状病毒"), ("卫健委", "卫生健康委"),
+    ("发改委", "发展和改革委员会"), ("人社局", "人力资源和社会保障局"), ("住建局", "住房和城乡建设局"), ("工信厅", "工业和信息化厅"),
+    ("民办园", "民办幼儿园"), ("公办园", "公办幼儿园"), ("双一流", "世界一流大学和一流学科"), ("五险", "社会保险"),
+    ("高校", "高等学校"), ("中职", "中等职业学校"), ("高职", "高等职业学校"), ("疾控中心", "疾病预防控制中心"),
+    ("供暖", "供热"), ("暖气", "供热"), ("驾照", "驾驶证"), ("房产证", "不动产权证"), ("生育津贴", "生育保险待遇"), ("退休金", "养老金"),
+    ("工伤险", "工伤保险"), ("失业金", "失业保险金"), ("安置房", "安置住房"), ("积分落户", "积分制入户"), ("落户", "入户"),
+    ("发烧", "发热"), ("上网课", "线上学习"),
+)
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?=\s*(?:年(?!代)|元旦|春节|-|—|至|到|、|和|与|以?[前后]|\b))")
 _MONTH = re.compile(r"(?<!\d)(?:19|20)\d{2}年\d{1,2}月")
 _HAN_YEAR = re.compile(r"([一二]\s?[九〇零○][〇零○一二三四五六七八九]{2})年")
@@ -113,6 +124,13 @@ class Query:
     """Id of the one document that is asked, because the question leans on the answer before it."""
     listed: tuple[str, ...] | None = None
     """Path of the section whose items the answer before it listed: "第二条" is the second of them."""
+
+    def written_out(self) -> "Query | None":
+        """The question with its abbreviations as documents write them out, or the other way round; None without any."""
+        text = self.text
+        for short, full in ABBREVIATIONS:
+            text = text.replace(full, short) if full in text else text.replace(short, full)
+        return replace(self, text=text) if text != self.text else None
 
     @property
     def orders(self) -> bool:

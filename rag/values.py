@@ -21,7 +21,10 @@ _ALIKE = ("人名位", "个处家所间座")
 _COUNTED_OFF = ("种", "类", "方面", "个", "项", "条")
 """What a text may list without saying how many."""
 _ASKED_UNIT = re.compile(rf"(?:多少|(?<![\d十百千万好])几)\s*({_UNITS})?")
-_MONEY = re.compile(r"多少钱|多少(?:万|亿)?元|几(?:百|千|万)?元|(?:罚|补助|补贴|资助|奖励|发|付|收费|费用)[^，。？]{0,6}多少(?!人|名|户|家|次)")
+_MONEY = re.compile(
+    r"多少钱|多少(?:万|亿)?元|几(?:百|千|万)?元|(?:租金|价格|票价|学费|费用|工资|保费|押金|(?:低保|保障|补助|补贴|津贴|收费|缴费|资助|救助|扣除)标准)[^，。？]{0,4}多少(?!人|名|户|家|次)"
+    r"|(?:罚|补助|补贴|资助|奖励|发|付|收费|费用|扣除|交|缴)[^，。？]{0,6}多少(?!人|名|户|家|次|[天年月])")
+_SUM_ASKED = re.compile(r"多少钱|多少(?:万|亿)?元|几(?:百|千|万)?元")
 _AMOUNT = rf"(?:\d[\d,，.]*|[{NUMERAL}百千万]+)(?:余|多)?(?:万|亿)?"
 _ANY_NUMBER = re.compile(rf"\d|[{NUMERAL}]{{2,}}|[{NUMERAL}](?={_UNITS})")
 
@@ -31,7 +34,7 @@ def asked_for(query: Query) -> re.Pattern[str] | None:
     if query.form == "phone":
         return _PHONE
     if _MONEY.search(query.text):
-        return re.compile(rf"{_AMOUNT}(?:元|%|万|亿)|百分之")
+        return re.compile(rf"{_AMOUNT}元" if _SUM_ASKED.search(query.text) else rf"{_AMOUNT}(?:元|%|万|亿)|百分之|[一二三四五六七八九]分之")
     if query.form == "number":
         unit = _ASKED_UNIT.search(query.text)
         if not (unit and unit.group(1)) or unit.group(1) in _COUNTED_OFF:

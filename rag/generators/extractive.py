@@ -21,6 +21,8 @@ AS_GOOD = 0.85
 """Share of the best clauses' worth from which earlier ones are as good: the main rule comes first in a document."""
 _PLAIN = 0.5
 """Share of what is asked that a clause has to say before its yes or no is that of the question."""
+_SAID_ENOUGH = 0.5
+"""Share of the best clause's worth that the clause of a value must have."""
 NEAR = 1.5
 """Documents whose best evidence scores within this of each other answer equally well: the newest comes first."""
 
@@ -107,7 +109,7 @@ def _value(query: Query, evidence: Sequence[Evidence]) -> Statement | None:
     mine = [i for i, item in enumerate(evidence[:3]) if item.document.id == evidence[0].document.id]
     most = max((evidence[i].said for i in mine), default=0.0)
     for i in mine:
-        if evidence[i].said < AS_GOOD * most:
+        if evidence[i].said < _SAID_ENOUGH * most:
             continue
         for text in (evidence[i].point, evidence[i].text):
             if value := single_value(query, text):
@@ -123,6 +125,7 @@ def _point(query: Query, evidence: Sequence[Evidence], numbers: Sequence[int]) -
     said: list[tuple[str, set[str], list[int]]] = []
     for document in dict.fromkeys(item.document.id for item in evidence):
         mine = [i for i, item in enumerate(evidence) if item.document.id == document]
+        mine = [i for i in mine if has_value(query, evidence[i].point)] or mine
         most = max(evidence[i].said for i in mine)
         i = min((i for i in mine if evidence[i].said >= AS_GOOD * most), key=lambda i: _place(evidence[i]))
         pairs = set(bigrams(evidence[i].point))
