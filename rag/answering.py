@@ -40,6 +40,8 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
     """The evidence for a question that has been searched for. threshold: least confidence of an answer."""
     query = found.query
     ranked = gate.confidence(query, found.evident, len(retriever.index))
+    if query.orders:
+        return Selection((), 0.0, "这不是关于文件的问题。")
     if vague(query) and len(retriever.index.metas) > 1:
         return Selection((), 0.0, "问题没有说明问的是哪件事、哪份文件。", choices=_named(found))
     if found.unmet:
@@ -61,7 +63,7 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
     if listed := whole_list(found, retriever):
         own = listed[0].document.id
         evidence = listed + [e for e in evidence if e.document.id != own]
-    if reason := shortcoming(query, evidence):
+    if not listed and (reason := shortcoming(query, evidence)):
         return Selection((), min(ranked, threshold / 2), reason)
     return Selection(tuple(evidence), ranked, listing="items" if listed else None)
 

@@ -7,10 +7,11 @@ alone, or a leader without the office asked about, speaks of the matter and answ
 import re
 from collections.abc import Sequence
 
+from rag.citations import exact_values
 from rag.emphasis import ASKING
 from rag.query import Query
 from rag.schema import Evidence
-from rag.text import NUMERAL, normalise, number, segments
+from rag.text import NUMERAL, compact, normalise, number, segments
 from rag.values import asked_for, kind_asked
 
 # 称为什么, 为何人 ask what or who it is.
@@ -21,9 +22,23 @@ _ROLE = re.compile(r"局长|厅长|处长|科长|主任|书记|省长|市长|县
 _WHICH_N = re.compile(rf"哪\s*([{NUMERAL}\d]+)\s*(?!份|个单位|个部门)")
 _TIME = re.compile(r"[几多]少?(?:天|日|年|个?月|小时|分钟|周|个工作日|久|长时间)")
 _SEPARATORS = re.compile(r"[、；;]|[和与及]")
-_MEANS = re.compile(r"代表什么|什么意思|是指什么|指(?:的是)?什么|含义|怎么解释|怎么理解")
 _TERM = re.compile(r"[“\"「]([^”\"」]{1,20})[”\"」]")
-_EXPLAINS = re.compile(r"、|即|是指|指的是|：|:|（|\(|——|包括|分别")
+_ASKS_WHAT = re.compile(
+    r"^[”\"」]?(?:说的|里的|具体|分别|各|都|到底|又|一词|的|这一?(?:说法|提法|概念))*(?:是?指|代表|包括|是什么|什么意思|有哪|有什么|含义|怎么解释|怎么理解|是哪几)")
+_SAYS_WHAT = re.compile(r"^[”\"」]?[，,]?(?:即|就是|是指|指的是|包括|分别|：|:|（|\(|——)")
+_AMOUNT = re.compile(r"\d+(?:\.\d+)?(?:万|亿)?(?:元|小时|套|户|人|名|场|桌|个|项|公里|平方米|%)")
+_DAY_ASKED = re.compile(r"哪一?天|几月|几[号日]|哪年|哪一年|何日")
+_TEXT_OF = re.compile(r"正文|全文|原文|内容|怎么写|如何规定|规定了|讲了|说了|写了")
+# What may be asked of a person, and what an answer to it has.
+_OF_A_PERSON = (
+    ("邮箱", re.compile(r"邮箱|邮件地址|e-?mail", re.I), re.compile("@")),
+    ("住址", re.compile(r"住址|家住|住在?哪|住哪"), re.compile(r"住址|居住|[家现]住|\d+号楼|小区\S{0,8}(?:栋|幢|单元)")),
+    ("职务", re.compile(r"(?:什么|何|啥)职务|职务是|担任什么|什么职位"), re.compile(r"长|主任|书记|主席|委员|主管|员(?!工)|记者|教授|秘书")),
+    ("微信", re.compile("微信号?|QQ"), re.compile("微信|QQ")),
+    ("身份证号", re.compile("身份证"), re.compile(r"\d{17}[\dXx]")),
+    ("年龄", re.compile("年龄|多大年纪|几岁|生日|出生"), re.compile(r"岁|出生|年龄")),
+    ("收入", re.compile("工资|收入|年薪|月薪|薪水"), re.compile("工资|收入|薪")),
+)
 
 
 _BARE = re.compile(
@@ -60,15 +75,40 @@ def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
         items = max((len(_SEPARATORS.findall(item.text)) + 1 for item in evidence), default=0)
         if max(items, len(evidence)) < count:
             return "现有文件只提到了名称，没有逐条列出内容。"
-    if _MEANS.search(query.text) and (term := _TERM.search(query.text)) and not _explained(term.group(1), text):
-        return f"现有文件只提到“{term.group(1)}”，没有解释它的意思。"
+    for term in _TERM.finditer(query.text):
+        counted = re.search(rf"哪[{NUMERAL}几\d]+个?(.)", query.text)
+        asked = _ASKS_WHAT.search(query.text[term.end(1) :]) or (counted and counted.group(1) in term.group(1))
+        if asked and term.group(1) in text and not _explained(term.group(1), text):
+            return f"现有文件只提到“{term.group(1)}”，没有解释它的意思。"
+    return _of_another(query, evidence, text)
+
+
+def _of_another(query: Query, evidence: Sequence[Evidence], text: str) -> str:
+    """Why what was found is of another person, day, amount or document than the question's."""
+    for name, asked, has in _OF_A_PERSON:
+        if asked.search(query.text) and not has.search(text):
+            return f"现有文件没有写明{name}。"
+    if query.form == "when" and _DAY_ASKED.search(query.text) and not (asked_for(query) or _DAY_ASKED).search(text):
+        return "现有文件提到了相关事项，但没有写明日期。"
+    if query.form != "yesno":
+        whole = compact(normalise("\n".join(dict.fromkeys(item.document.text for item in evidence)) + text))
+        for amount in _AMOUNT.findall(compact(normalise(query.text))):
+            if not exact_values(amount) <= exact_values(whole):
+                return f"现有文件没有说“{amount}”，所问的前提在文件中找不到依据。"
+    if query.numbers and _TEXT_OF.search(query.text) and not any(
+            compact(normalise(item.document.meta.document_number or "")) in compact(normalise(n))
+            for item in evidence for n in query.numbers if item.document.meta.document_number):
+        return f"现有文件只提到{query.numbers[0]}，没有这份文件的正文。"
     return ""
 
 
 def _explained(term: str, text: str) -> bool:
-    """Whether something next to the term lists or defines what it stands for."""
-    return any(_EXPLAINS.search(text[max(0, m.start() - 12) : m.start()] + text[m.end() : m.end() + 8])
-               for m in re.finditer(re.escape(term), text))
+    """Whether what stands around the term says what it is: "…，即：…" after it, or a list before it in its clause."""
+    for match in re.finditer(re.escape(term), text):
+        before = re.split(r"[，,。；;：:\n]", text[: match.start()])[-1].rstrip("“\"「")
+        if _SAYS_WHAT.match(text[match.end() : match.end() + 12]) or ("、" in before and "”" not in before):
+            return True
+    return False
 
 
 def _without_dates(text: str) -> str:

@@ -250,6 +250,13 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def contents(path: Path) -> bytes:
+    """A regular file's bytes. Raises OSError; never waits for a pipe or follows a link."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with io.FileIO(descriptor) as file:
+        return file.readall()
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Holds the one writer's lock. The kernel lets go of it when the process dies, however it dies.

@@ -199,7 +199,7 @@ class Pipeline:
         self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, k: int = _DEPTH
     ) -> Found:
         """All that searching finds, with features and leads: for explaining and for fitting."""
-        query = scope.filtered(self._understood(question, history), filters or {})
+        query = scope.filtered(self._understood(question, history), filters or {}, clock(self.settings))
         found = self.retriever.retrieve(query, k)
         return self._carried(found, history, k) if history else found
 
@@ -241,6 +241,10 @@ class Pipeline:
     def document(self, id: str) -> Document:
         """One document, whole. Raises KeyError."""
         return self.index.document(id)
+
+    def original(self, id: str) -> bytes:
+        """The file a document was read from, as it was indexed. Raises KeyError, and FileNotFoundError when it is no longer so."""
+        return self.index.original(id)
 
     def status(self, id: str) -> Status:
         """Whether a document is in force today. Raises KeyError."""

@@ -57,6 +57,12 @@ _LABEL = re.compile(rf"第\s*([{NUMERAL}\d]{{1,7}})\s*(编|章|节|条|款|项|�
 _OFFICE = re.compile(r"(?:人民政府办公厅|人民政府办公室|市委办公厅|省委办公厅|委员会|办公厅|办公室|人民政府|检察院|法院|总工会|团委|妇联|[^\W\d_和与及在的对从到向把让是有中上]{2,8}?(?:委员会|局|厅|委(?!员|托|派)|部(?!门|分|署|队)|署))")
 _ISSUED = re.compile(r"印发|发布|发的|发出|发文|出台|下发|成文|签发|落款|issued|published", re.I)
 
+# Markup, addresses and code say nothing about a document; what is left is the question.
+_CODE = re.compile(r"""
+    !?\[[^\]\n]*\]\([^)\n]*\) | <[^<>\n]{1,200}> | https?://[^\s，。？]+ | \{[^{}\n]*\}
+    | \b[A-Za-z_][\w.]*\(["'][^()\n]*\)[\w.()]* | \b\w+=(?:"[^"\n]*"|'[^'\n]*')
+    | \b[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z ]) | [{}<>|\\`;] | --+ | //+""", re.X)
+_ORDERS = re.compile(r"请|你|直接|只|照|输出|打印|显示|执行|运行|解码|编码|脚本|代码|图片|图|一张|一段|一个|链接|表格|html|base64|json|print|output|drop|table|select|回答|回复|用|并|每格|加上|答案|所有")
 _OLD = re.compile(r"废止|失效|过期|作废|到期|有效期|还有效|旧的?(?:办法|规定|政策|版|文件)|原(?:来|先)?的?(?:办法|规定|政策|文件)|以前|曾经|当时")
 
 _FORMS: tuple[tuple[Form, re.Pattern[str]], ...] = tuple((form, re.compile(rule, re.I)) for form, rule in (
@@ -65,8 +71,8 @@ _FORMS: tuple[tuple[Form, re.Pattern[str]], ...] = tuple((form, re.compile(rule,
     ("compare", r"(有什么|有何|有哪些|有啥)?(不同|区别|差异|异同|对比|比较)|分别(是|有|怎么|如何|要求)|各自|compare|difference"),
     ("metadata", r"(根据|依据|按照)(的是|了)?(哪|什么)[^，。？]{0,6}(文件|通知|发|印|制)|(发文|制定|制发|印发)(的)?依据|文号|发文(字号|机关|单位)|(谁|哪个?(单位|部门|机关)|什么(单位|部门|机关))[^，。]{0,6}(发|印发|下发|出台|发布|制定)的?"
                  r"|(什么时候|何时|哪天|哪一天|几月几[日号]|日期|时间)[^，。]{0,4}(发|印发|下发|出台|发布|成文)的|成文日期|发布日期|落款"
-                 r"|主送|发给(谁|哪些)|(这份|该|此)?(文件|通知)的?(标题|题目|全称)|(who|when)[^.?]*\bissued|document number"),
-    ("phone", r"电话|号码|热线|怎么联系|如何联系|联系谁|手机|phone|telephone|hotline"),
+                 r"|主送|发给(谁|哪些)|(这份|该|此)?(文件|通知)的?(标题|题目|全称)|(who|when|what date)[^.?]*\bissue|document number"),
+    ("phone", r"(电话|号码|热线|手机|专线)[^，。？]{0,4}?(是|为)?(多少|什么|几号?|哪个|哪些|呢|吗|[？?。]|$)|打(哪个|什么|几|多少)|怎么联系|如何联系|联系谁|phone|telephone|hotline"),
     ("definition", r"(是指|指的?是?)(什么|哪)|什么(是|叫)|(是|指)什么意思|含义|是哪[几些两三四五六七八九十]|指哪|what does .* mean|what (are|is) the [\"“']"),
     ("yesno", r"吗[？?]?\s*$|能不能|可不可以|可否|是否|能否|要不要|需不需要|有无|允不允许|^(is|are|can|may|must|should|do|does|did)\b"),
     ("number", r"多少|(?<![\d十百千万好])几(个|名|人|次|天|日|家|场|万|项|桌|条|所|小时|公里|部|张|户|套|年|岁|成|元|度)|多[大长久高远快](?!家)|比例|how (many|much|long|often)"),
@@ -96,6 +102,10 @@ class Query:
     numbers: tuple[str, ...] = ()
     """文号, white space removed, brackets as 〔〕."""
     titles: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    """Kinds of document (通知, 办法); only a person's filter sets them."""
+    in_force_on: str = ""
+    """ISO day on which the documents must not be known to be out of force; only a person's filter sets it."""
     labels: tuple[tuple[int, str], ...] = ()
     """Sections asked for: (7, "条"), (3, "部分")."""
     assumptions: tuple[str, ...] = ()
@@ -103,6 +113,11 @@ class Query:
     """Id of the one document that is asked, because the question leans on the answer before it."""
     listed: tuple[str, ...] | None = None
     """Path of the section whose items the answer before it listed: "第二条" is the second of them."""
+
+    @property
+    def orders(self) -> bool:
+        """Whether nothing is asked: what is left besides code are words that tell a program what to do."""
+        return not any(c.isalnum() for c in _ORDERS.sub("", self.text.lower()))
 
     @property
     def asks_for_old(self) -> bool:
@@ -115,6 +130,7 @@ class Query:
         shown = {
             "year": "、".join(map(str, self.years)), "festival": "、".join(self.festivals), "place": "、".join(self.places),
             "issuer": "、".join(self.offices), "document_number": "、".join(self.numbers), "title": "、".join(self.titles),
+            "kind": "、".join(self.kinds), "in_force": "现行有效" if self.in_force_on else "",
             "section": "、".join(f"第{n}{unit}" for n, unit in self.labels),
         }
         return Interpreted(self.text, {k: v for k, v in shown.items() if v}, self.assumptions)
@@ -127,7 +143,8 @@ def understand(question: str, history: Sequence[str] = (), today: dt.date | None
     Raises QuestionError when the question is empty, a single character or longer than `longest` characters.
     """
     text = _checked(question, longest)
-    text, assumptions = _grounded(text, today or dt.date.today())
+    bare = _CODE.sub(" ", text).strip()
+    text, assumptions = _grounded(bare if sum(map(str.isalnum, bare)) > 1 else "？", today or dt.date.today())
     if history:
         text, note = _standalone(text, [simplified(readable(h)) for h in history if h.strip()])
         assumptions += note

@@ -18,6 +18,7 @@ from rag.reranking import best_matches, late_interaction, weakest_fifth
 from rag.schema import Hit, Span, Trace
 from rag.scope import Slot
 from rag.text import bigrams, compact, normalise, words
+from rag.validity import status_of
 from rag.values import asked_for
 
 POOL = 60
@@ -170,7 +171,12 @@ class Retriever:
 
     def _verdicts(self, id: str, query: Query, slots: Sequence[Slot]) -> list[bool | None]:
         meta, places = self.index.metas[id].meta, self._places[id]
-        return [scope.of_document(slot, query, id, meta, places) for slot in slots]
+        return [self._valid_on(id, query.in_force_on) if slot.name == "效力" else
+                scope.of_document(slot, query, id, meta, places) for slot in slots]
+
+    def _valid_on(self, id: str, day: str) -> bool:
+        """Whether nothing is known that puts the document out of force on that day."""
+        return status_of(self.index.metas[id], day, self.index.collection).kind in ("in_force", "unknown")
 
     # ------------------------------------------------------------ second stage
 

@@ -45,6 +45,9 @@ def slots(query: Query) -> Iterator[Slot]:
         yield Slot("文件", query.within)
     yield from (Slot("文号", n) for n in query.numbers)
     yield from (Slot("标题", t) for t in query.titles)
+    yield from (Slot("文种", k) for k in query.kinds)
+    if query.in_force_on:
+        yield Slot("效力", "现行有效")
     yield from (Slot("单位", o) for o in query.offices)
     yield from (Slot("年份", f"{y}年") for y in query.years)
     yield from (Slot("节日", f) for f in query.festivals)
@@ -84,6 +87,8 @@ def of_document(slot: Slot, query: Query, id: str, meta: Metadata, own_places: t
             return None if meta.document_number is None else _number(meta.document_number) == _number(slot.value)
         case "标题":
             return None if meta.title is None else same_title(slot.value, meta.title)
+        case "文种":
+            return meta.kind == slot.value
         case "单位":
             return _office(slot.value, meta, own_places)
         case "年份":
@@ -98,6 +103,8 @@ def of_document(slot: Slot, query: Query, id: str, meta: Metadata, own_places: t
 def in_words(slot: Slot, text: str) -> bool:
     """Whether a passage's own words (normalised, headings included) speak of the slot."""
     match slot.name:
+        case "文种" | "效力":
+            return False  # of the document as a whole: what a passage mentions does not make it one
         case "节日":
             return any(normalise(form) in text for form in FESTIVALS[slot.value])
         case "单位":
@@ -147,8 +154,8 @@ def may_be(slot: Slot, meta: Metadata, own_places: tuple[str, ...], text: str) -
             return slot.value in text or not own_places or compatible(slot.value, own_places)
         case "单位":
             places = find_places(slot.value)[-1:]
-            return _bare(slot.value) in text or (not meta.issuers and (
-                not own_places or all(compatible(p, own_places) for p in places)))
+            return _bare(slot.value) in text or (not meta.issuers and all(
+                compatible(p, own_places) if own_places else p in text for p in places))
         case "节日":
             return False  # one notice arranges several festivals: the passage has to say which
         case _:
@@ -199,21 +206,25 @@ def _year(year: int, query: Query, meta: Metadata) -> bool | None:
 
 
 _FILTERS = {"year": "years", "festival": "festivals", "place": "places", "issuer": "offices",
-            "document_number": "numbers", "title": "titles"}
+            "document_number": "numbers", "title": "titles", "kind": "kinds",
+            "in_force": "in_force_on"}
 
 
-def filtered(query: Query, filters: Mapping[str, str]) -> Query:
-    """The question narrowed by filters a person set: year, festival, place, issuer, document_number, title.
+def filtered(query: Query, filters: Mapping[str, str], today: str) -> Query:
+    """The question narrowed by filters a person set: year, festival, place, issuer, document_number, title, kind, and
+    in_force (any value: no document that is known to be out of force on the ISO day `today`).
 
     An empty value lifts what the question itself was understood to fix.
     Raises UsageError for an unknown filter or a year that is not a number.
     """
-    changes: dict[str, tuple] = {}
+    changes: dict[str, tuple | str] = {}
     for name, value in filters.items():
         field = _FILTERS.get(name)
         match name:
             case _ if field and not value.strip():
-                changes[field] = ()
+                changes[field] = "" if name == "in_force" else ()
+            case "in_force":
+                changes[field] = today
             case "year":
                 if not re.fullmatch(r"\d{4}", value.strip()):
                     raise UsageError(f"年份“{value}”不对。", "请写四位数字，例如 year=2023。")

@@ -16,6 +16,10 @@ _UNITS = (
     "万|亿|个百分点|个工作日|小时|公里|平方米|元|项|名|人次|人|个|次|天|日|家|场|桌|条|所|部|张|户|套|年|岁|批|份|件|支|台|辆|吨|米|"
     "分钟|种|类|处|只|间|片|座|页|分|级|期|篇|位|方面|月|周|倍|度|层|门"
 )
+_ALIKE = ("人名位", "个处家所间座")
+"""Measure words that a question and a text use for the same things."""
+_COUNTED_OFF = ("种", "类", "方面", "个", "项", "条")
+"""What a text may list without saying how many."""
 _ASKED_UNIT = re.compile(rf"(?:多少|(?<![\d十百千万好])几)\s*({_UNITS})?")
 _MONEY = re.compile(r"多少钱|多少(?:万|亿)?元|几(?:百|千|万)?元|(?:罚|补助|补贴|资助|奖励|发|付|收费|费用)[^，。？]{0,6}多少(?!人|名|户|家|次)")
 _AMOUNT = rf"(?:\d[\d,，.]*|[{NUMERAL}百千万]+)(?:余|多)?(?:万|亿)?"
@@ -27,12 +31,12 @@ def asked_for(query: Query) -> re.Pattern[str] | None:
     if query.form == "phone":
         return _PHONE
     if _MONEY.search(query.text):
-        return re.compile(rf"{_AMOUNT}元")
+        return re.compile(rf"{_AMOUNT}(?:元|%|万|亿)|百分之")
     if query.form == "number":
         unit = _ASKED_UNIT.search(query.text)
-        if not (unit and unit.group(1)):
+        if not (unit and unit.group(1)) or unit.group(1) in _COUNTED_OFF:
             return _ANY_NUMBER
-        same = "(?:人|名|位)" if unit.group(1) in "人名位" else re.escape(unit.group(1))
+        same = next((f"[{alike}]" for alike in _ALIKE if unit.group(1) in alike), re.escape(unit.group(1)))
         return re.compile(rf"{_AMOUNT}{same}")
     if query.form == "when":
         return _DATE

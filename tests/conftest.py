@@ -4,9 +4,12 @@ import os
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_ANALYTICS_ENABLED="False")
 
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from browsing import ARGS, CHROMIUM, Visit
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -51,6 +54,49 @@ def pipeline(settings, embedder):
     finally:
         os.chdir(here)
     return Pipeline(settings, Index.open(settings.index), embedder)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    """One chromium for all tests of a file; it holds an event loop, which tests that run their own cannot bear."""
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM.exists(), "CI 中必须装有 chromium：apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser) -> Iterator[Callable[..., Visit]]:
+    """Opens an address in a browser that has never seen it; at the end asserts that nothing foreign was asked for."""
+    from playwright.sync_api import expect
+
+    contexts = []
+    visits: list[Visit] = []
+
+    def open_page(address: str, at: str = "/", width: int = 1280, height: int = 800, dark: bool = False) -> Visit:
+        context = browser.new_context(viewport={"width": width, "height": height}, locale="zh-CN",
+                                      color_scheme="dark" if dark else "light", reduced_motion="reduce")
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        seen = Visit(context.new_page(), address)
+        visits.append(seen)
+        context.on("request", lambda request: seen.requests.append(request.url))
+        seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+        seen.page.on("console", lambda message: seen.complaints.append(message.text) if message.type == "error" else None)
+        seen.page.goto(address + at)
+        expect(seen.page.locator("#wj-box textarea")).to_be_attached(timeout=30_000)
+        expect(seen.page.locator("body")).to_have_attribute("data-view", re.compile("ask|documents"))
+        return seen
+
+    yield open_page
+    for seen in visits:
+        assert seen.requests and not seen.foreign
+        assert not seen.complaints
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture(scope="session")

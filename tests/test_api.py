@@ -92,7 +92,8 @@ def test_history_and_filters_reach_the_pipeline(client: httpx.Client) -> None:
     body = {"question": EXAMPLE, "history": ["先前的问题"], "filters": {"issuer": "兰州市民政局"}}
     answer = client.post("/api/v1/ask", json=body).json()
     assert answer["interpreted"] == {
-        "standalone_question": EXAMPLE, "filters": {"issuer": "兰州市民政局"}, "assumptions": ["接着“先前的问题”来问"], "choices": []
+        "standalone_question": EXAMPLE, "filters": {"festival": "春节", "issuer": "兰州市民政局"}, "assumptions": ["接着“先前的问题”来问"],
+        "choices": [],
     }
     assert {c["source"] for c in answer["citations"]} == {"seeds/001_8adfb2f976786eb4.txt"}
 
@@ -275,7 +276,7 @@ def test_health_readiness_and_metrics(client: httpx.Client) -> None:
     assert "one-of-many-ids" not in text
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/api/v1/nothing", "/page/page.js", "/openapi.json", "/theme.css"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/api/v1/nothing", "/page/base.js", "/openapi.json", "/theme.css"])
 def test_security_headers_are_on_every_response(client: httpx.Client, path: str) -> None:
     headers = client.get(path).headers
     assert "frame-ancestors 'self'" in headers["content-security-policy"]
@@ -312,7 +313,7 @@ def test_openapi_describes_every_route_with_its_problems(client: httpx.Client) -
     described = client.get("/openapi.json").json()
     paths = described["paths"]
     assert {"/api/v1/ask", "/api/v1/ask/stream", "/api/v1/search", "/api/v1/documents", "/api/v1/documents/{id}",
-            "/api/v1/feedback", "/v1/chat/completions", "/v1/models", "/healthz", "/readyz", "/metrics"} == set(paths)
+            "/api/v1/documents/{id}/original", "/api/v1/export", "/api/v1/feedback", "/v1/chat/completions", "/v1/models", "/healthz", "/readyz", "/metrics"} == set(paths)
     ask = paths["/api/v1/ask"]["post"]
     assert ask["requestBody"]["content"]["application/json"]["examples"]
     for status in ("400", "413", "422", "503"):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from browsing import ARGS, CHROMIUM
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from test_api import running
-from test_browser import ARGS, CHROMIUM
 
 from eval.runs import run
 from eval.sets import SHIPPED, load_set, save_set

@@ -163,7 +163,7 @@ PROTECTED = (("GET", "/api/v1/documents"), ("GET", "/api/v1/documents/x"), ("POS
              ("GET", "/gradio_api/info"), ("POST", "/gradio_api/queue/join"), ("GET", "/gradio_api/queue/data"),
              ("POST", "/gradio_api/call/ask"), ("GET", "/gradio_api/heartbeat/abc"), ("POST", "/api/v1/session"),
              ("GET", "/nothing"), ("GET", "/page/../api/v1/documents"), ("GET", "/assets/../config"), ("GET", "/page/documents/.css"))
-OPEN = ("/healthz", "/readyz", "/openapi.json", "/page/page.css", "/page/page.js", "/theme.css", "/widget.js")
+OPEN = ("/healthz", "/readyz", "/openapi.json", "/page/page.css", "/page/base.js", "/theme.css", "/widget.js")
 
 
 @pytest.fixture

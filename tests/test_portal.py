@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from browsing import ARGS, CHROMIUM
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from portal_fakes import NGINX, behind_nginx, portal
 from test_api import SEEDS, running
-from test_browser import ARGS, CHROMIUM
 from test_identity import SECRET, claims, hs256
 from web_fakes import EXAMPLE, WebPipeline
 

@@ -58,8 +58,8 @@ def test_impossible_questions_are_refused_with_a_hint(question: str) -> None:
 
 
 def test_filters_narrow_and_unknown_ones_are_refused() -> None:
-    assert filtered(ask("值班要求"), {"year": "2022", "issuer": "民政局"}).years == (2022,)
+    assert filtered(ask("值班要求"), {"year": "2022", "issuer": "民政局"}, "2023-01-10").years == (2022,)
     with pytest.raises(UsageError, match="colour"):
-        filtered(ask("值班要求"), {"colour": "red"})
+        filtered(ask("值班要求"), {"colour": "red"}, "2023-01-10")
     with pytest.raises(UsageError, match="年份"):
-        filtered(ask("值班要求"), {"year": "二二"})
+        filtered(ask("值班要求"), {"year": "二二"}, "2023-01-10")

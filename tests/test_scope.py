@@ -53,3 +53,30 @@ def test_places() -> None:
 
 def test_titles() -> None:
     assert same_title("民法典", "中华人民共和国民法典") and not same_title("民法典", "中华人民共和国刑法")
+
+
+def test_only_in_force_leaves_out_what_is_known_to_be_out_of_force(tmp_path, embedder) -> None:
+    """A measure whose last day has passed is left out when a person asks so; one that says nothing stays."""
+    from pathlib import Path
+
+    from rag.config import Settings
+    from rag.index import Index
+    from rag.pipeline import Pipeline, build_index
+
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for year, until in (("2018", "，有效期至2020年12月31日"), ("2022", "")):
+        text = (f"某市档案借阅管理办法（{year}年）\n\n某政发〔{year}〕5号\n\n各单位：\n第一条 档案借阅时间为{year[-2:]}个工作日，到期归还。\n"
+                f"第二条 本办法自{year}年1月1日起施行{until}。\n\n某市人民政府办公厅\n{year}年1月1日\n")
+        (folder / f"{year}.txt").write_text(text, encoding="utf-8")
+    settings = Settings(home=tmp_path / "home", today="2023-01-10")
+    build_index(settings, [Path(folder)], embedder=embedder)
+    pipeline = Pipeline(settings, Index.open(settings.index), embedder)
+    kinds = {e.source.rsplit("/", 1)[-1]: pipeline.status(e.id).kind for e in pipeline.documents()}
+    assert kinds["2018.txt"] == "expired"
+    found = pipeline.search("档案借阅时间是多少个工作日？", 10, {"in_force": "现行有效"})
+    everything = pipeline.search("档案借阅时间是多少个工作日？", 10)
+    assert {h.document.source[-8:] for h in everything.hits} == {"2018.txt", "2022.txt"}
+    answer = pipeline.ask("档案借阅时间是多少个工作日？", (), {"in_force": "现行有效"})
+    assert {c.source[-8:] for c in answer.citations} <= {"2022.txt"} and found.hits[0].document.source.endswith("2022.txt")
+    assert answer.interpreted.filters["in_force"] == "现行有效"

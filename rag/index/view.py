@@ -46,6 +46,12 @@ class View:
             raise KeyError(id)
         return self._index.document(id)
 
+    def original(self, id: str) -> bytes:
+        """See `Index.original`. Raises KeyError for a document that is not in view."""
+        if id not in self.metas:
+            raise KeyError(id)
+        return self._index.original(id)
+
     def passage(self, row: int) -> Passage:
         """The passage of a row. Raises IndexError."""
         if row < 0:

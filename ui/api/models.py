@@ -20,7 +20,7 @@ def _whole(text: str) -> str:
 Text = Annotated[str, AfterValidator(_whole)]
 Short = Annotated[Text, Field(max_length=200)]
 Long = Annotated[Text, Field(max_length=20_000)]
-FilterName = Literal["year", "festival", "place", "issuer", "document_number", "title"]
+FilterName = Literal["year", "festival", "place", "issuer", "document_number", "title", "kind", "in_force"]
 
 
 class Strict(BaseModel):
@@ -136,7 +136,7 @@ class InterpretedModel(Strict):
     standalone_question: str
     filters: dict[str, str]
     assumptions: list[str]
-    choices: list[str]
+    choices: list[str] = []
 
 
 class AnswerModel(Strict):
@@ -153,6 +153,45 @@ class AnswerModel(Strict):
     interpreted: InterpretedModel
     timings_ms: dict[str, float]
     reason: str | None = None
+
+
+_REFUSAL = {
+    "question": "食堂几点开饭？", "status": "no_evidence", "answer": "没有找到依据：现有文件中没有写到食堂。", "claims": [], "citations": [],
+    "confidence": 0.1, "generator": "extractive", "generation": "0123456789abcdef", "reason": "现有文件中没有写到食堂。",
+    "interpreted": {"standalone_question": "食堂几点开饭？", "filters": {}, "assumptions": [], "choices": []}, "timings_ms": {"total": 21.0},
+}
+
+
+class ExportRequest(Strict):
+    """An answer to take away. It is checked against the documents first."""
+
+    answer: AnswerModel = Field(examples=[_REFUSAL])
+    format: Literal["docx", "markdown", "text"] = "docx"
+
+
+class LeadModel(Strict):
+    """A document close to a question that has no answer."""
+
+    id: Short
+    name: Short
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+
+class PageContext(Strict):
+    """What the page sends along with a question. typed: it stands in the box, and not on a button."""
+
+    filters: dict[FilterName, Short] = {}
+    typed: bool = True
+
+
+class SavedTurn(Strict):
+    """A finished turn as a browser kept it."""
+
+    question: Long
+    filters: dict[FilterName, Short] = {}
+    answer: AnswerModel
+    leads: list[LeadModel] = Field(default=[], max_length=10)
 
 
 class TraceModel(Strict):

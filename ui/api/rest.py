@@ -3,13 +3,15 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
 
 from fastapi import APIRouter, Body, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from rag.schema import Document, to_json
-from ui.api import models, shapes, streams
+from rag.citations import problems
+from rag.schema import Answer, Document, answer_from_json, to_json
+from ui.api import docx, exports, models, shapes, streams
 from ui.api.feedback import FeedbackFull
 from ui.api.identity import Asker, asker_of
 from ui.api.problems import READING, WRITING, from_exception, responses
@@ -32,6 +34,7 @@ def router(service: Service) -> APIRouter:
     api = APIRouter(prefix="/api/v1")
     _add_asking(api, service)
     _add_documents(api, service)
+    _add_export(api, service)
     _add_feedback(api, service)
     return api
 
@@ -84,6 +87,55 @@ def _add_documents(api: APIRouter, service: Service) -> None:
         """全文、章节与元数据；所有偏移都以这里的 text 为准（按 Unicode 码点计）。"""
         return JSONResponse(await load(
             service, asker_of(request), "rest", id, lambda seen, document: shapes.document_json(document, seen.status(id))))
+
+    @api.get("/documents/{id}/original", tags=["文件"], summary="原文件", response_class=Response,
+             responses={200: {"description": "收录时的文件，逐字节相同", "content": {"application/octet-stream": {}}}} | responses(*READING, 404, 422))
+    async def original(request: Request, id: str) -> Response:
+        """作为附件下载。原处的文件已变动或移走时为 404。"""
+        asker = asker_of(request)
+        try:
+            data, source = await load(service, asker, "rest", id, lambda seen, document: (seen.original(id), document.source))
+        except FileNotFoundError as error:
+            raise HTTPException(404, "原文件已变动或移走，请看“全文”。") from error
+        return _attachment(data, "application/octet-stream", source.rsplit("/", 1)[-1])
+
+
+def _add_export(api: APIRouter, service: Service) -> None:
+    @api.post("/export", tags=["问答"], summary="带走一个回答", response_class=Response, responses={200: {
+        "description": "附件", "content": {docx.MEDIA_TYPE: {}, "text/markdown": {}, "text/plain": {}}}} | responses(*READING, *WRITING, 409))
+    async def export(request: Request, body: models.ExportRequest) -> Response:
+        """Word（引文为脚注）、Markdown 或纯文本。引文先与现有文件逐条核对，不符则为 409。"""
+        answer = answer_from_json(body.answer.model_dump())
+        wrong = await service.read(asker_of(request), lambda seen: problems(answer, lambda id: _text(seen, id)))
+        if wrong:
+            raise HTTPException(409, "这个回答与现有文件对不上，请重新提问后再导出。")
+        return await run_in_threadpool(_exported, answer, body.format)
+
+
+def _text(seen: Pipeline, id: str) -> str | None:
+    try:
+        return seen.document(id).text
+    except KeyError:
+        return None
+
+
+def _exported(answer: Answer, kind: str) -> Response:
+    match kind:
+        case "docx":
+            return _attachment(docx.as_docx(answer.question, answer), docx.MEDIA_TYPE, f"{answer.question[:30]}.docx")
+        case "markdown":
+            text = exports.as_markdown(answer.question, answer)
+            return _attachment(text.encode(), "text/markdown; charset=utf-8", f"{answer.question[:30]}.md")
+        case _:
+            text = exports.as_text(answer.question, answer)
+            return _attachment(text.encode(), "text/plain; charset=utf-8", f"{answer.question[:30]}.txt")
+
+
+def _attachment(data: bytes, media_type: str, name: str) -> Response:
+    """Bytes to be saved under a name, never shown: what a document holds must not run on this origin."""
+    safe = "".join(c for c in name if c.isalnum() or c in " .-_（）〔〕《》、，？").strip(" .") or "file"
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(safe)}", "Cache-Control": "no-store"}
+    return Response(data, media_type=media_type, headers=headers)
 
 
 def _add_feedback(api: APIRouter, service: Service) -> None:

@@ -1,38 +1,60 @@
-"""The documents page: the list, and one document with its section tree and full text."""
+"""The documents page: the list, and one document with what it says of itself, its section tree and its full text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
 from rag.schema import Document, Section, Span
+from rag.validity import Status
 from ui.api.shapes import DocumentEntry, facts_of, name_of
-from ui.pages import reading
+from ui.pages import reading, shell, words
 from ui.pages.escape import html, join
+from ui.pages.source import badge
 
 _SHOWN_HEADING = 40
 
 
-def listing(entries: Sequence[DocumentEntry]) -> Markup:
-    """The list of documents, each a link that opens it."""
+def listing(entries: Sequence[DocumentEntry], status_of: Callable[[str], Status]) -> Markup:
+    """The list of documents, each a link that opens it, beneath a search box and the filters."""
     if not entries:
-        return html('<section class="wj-card wj-none"><h3>还没有文件</h3><p>请管理员用 wenju index 加入文件。</p></section>')
-    items = (
-        html('<li><a href="#document/{id}"><span class="wj-name">{name}</span><span class="wj-facts">{facts}</span></a></li>',
-             id=e.id, name=_name(e), facts=_facts(e))
-        for e in entries
+        return html('<section class="wj-card wj-none"><h3>{none}</h3><p>{hint}</p></section>',
+                    none=words.show(words.NO_DOCUMENTS), hint=words.show(words.NO_DOCUMENTS_HINT))
+    newest = sorted(entries, key=lambda e: e.meta.issued_on or e.meta.published_on or str(max(e.meta.years, default="")), reverse=True)
+    issuers = sorted({name for e in entries for name in e.meta.issuers})
+    years = sorted({str(year) for e in entries for year in e.meta.years}, reverse=True)
+    kinds = sorted({e.meta.kind for e in entries if e.meta.kind})
+    offered = join(shell.choice(name, values) for name, values in (("issuer", issuers), ("year", years), ("kind", kinds)) if len(values) > 1)
+    return html(
+        '<input id="wj-filter" type="search" autocomplete="off" {hint} {label}><div class="wj-fields">{offered}</div>'
+        '<p class="wj-quiet" data-count aria-live="polite">{count}</p><ul class="wj-list" lang="zh-CN">{items}</ul>',
+        hint=words.named(words.FIND_DOCUMENT, "placeholder"), label=words.named(words.FIND_DOCUMENT), offered=offered,
+        count=words.show(words.COUNT, count=len(entries)), items=join(_line(entry, status_of(entry.id)) for entry in newest),
     )
-    return html('<p class="wj-quiet" data-count>{count} 份文件</p><ul class="wj-list">{items}</ul>', count=len(entries), items=join(items))
 
 
-def whole(document: Document, quote: Span | None = None) -> Markup:
+def whole(document: Document, status: Status, quote: Span | None = None) -> Markup:
     """One document: what it says of itself, its sections as a tree of links, its text with the quote marked."""
     tree = _tree(document.sections)
+    side = html('<nav class="wj-tree" {label}><h3>{heading}</h3><div lang="zh-CN">{tree}</div></nav>',
+                label=words.named(words.SECTIONS), heading=words.show(words.SECTIONS), tree=tree) if tree else Markup()
     return html(
-        '<header><h2 tabindex="-1">{name}</h2><p class="wj-facts">{facts}</p>{addressees}</header>'
-        '<div class="wj-reader">{tree}<div class="wj-original">{text}</div></div>',
-        name=_name(document), facts=_facts(document), addressees=_addressees(document.meta.addressees),
-        tree=html('<nav aria-label="章节"><h3>章节</h3>{tree}</nav>', tree=tree) if tree else Markup(),
+        '<p class="wj-back"><a href="#documents">‹ {back}</a></p><header><h2 tabindex="-1" lang="zh-CN">{name}</h2>'
+        '<p class="wj-facts" lang="zh-CN">{badge}{facts}</p>'
+        '<p class="wj-ways"><a href="./api/v1/documents/{id}/original" download data-original>{original}</a></p></header>'
+        '<div class="wj-reader"><div class="wj-aside">{about}{side}</div><div class="wj-original" lang="zh-CN">{text}</div></div>',
+        back=words.show(words.BACK_TO_LIST), name=_name(document), badge=badge(status), facts=_facts(document),
+        id=document.id, original=words.show(words.ORIGINAL), about=_about(document, status), side=side,
         text=reading.render(document, Span(0, len(document.text)), quote, anchors=True),
+    )
+
+
+def _line(entry: DocumentEntry, status: Status) -> Markup:
+    meta = entry.meta
+    return html(
+        '<li data-issuer="{issuer}" data-year="{year}" data-kind="{kind}"><a href="#document/{id}"><span class="wj-name">{name}</span>'
+        '<span class="wj-facts">{badge}{facts}</span></a></li>',
+        issuer="、".join(meta.issuers), year="、".join(map(str, meta.years)), kind=meta.kind or "",
+        id=entry.id, name=_name(entry), badge=badge(status, linked=False), facts=_facts(entry),
     )
 
 
@@ -47,9 +69,26 @@ def _facts(entry: DocumentEntry | Document) -> Markup:
     return join(html("<span>{fact}</span>", fact=fact) for fact in facts)
 
 
-def _addressees(names: Iterable[str]) -> Markup:
-    names = "、".join(names)
-    return html('<p class="wj-quiet">主送：{names}</p>', names=names) if names else Markup()
+def _about(document: Document, status: Status) -> Markup:
+    """Each thing the document says of itself, with a link to the words that say it where they are known; why it is in force."""
+    rows = []
+    for field, word in words.FIELDS.items():
+        value = getattr(document.meta, field)
+        if not value:
+            continue
+        proof = document.meta.proof.get(field)
+        link = html('<a href="#document/{id}@{start}-{end}" {label}>{value}</a>', id=document.id, start=proof.start, end=proof.end,
+                    label=words.named(words.PROVE, "title"), value=_value(value)) if proof else html("{value}", value=_value(value))
+        rows.append(html('<dt>{word}</dt><dd lang="zh-CN">{link}</dd>', word=words.show(word), link=link))
+    if status.kind in words.STATUS:
+        rows.append(html('<dt>{word}</dt><dd lang="zh-CN">{badge} {reason}</dd>', word=words.show(words.VALIDITY), badge=badge(status), reason=status.reason))
+    if not rows:
+        return Markup()
+    return html('<details class="wj-about" open><summary>{about}</summary><dl>{rows}</dl></details>', about=words.show(words.ABOUT), rows=join(rows))
+
+
+def _value(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else "、".join(value)
 
 
 def _tree(sections: Sequence[Section]) -> Markup:

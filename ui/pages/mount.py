@@ -12,16 +12,20 @@ from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag.schema import Span
+from rag.schema import Document, Span
 from ui.api import problems
 from ui.api.identity import asker_of
 from ui.api.proxy import route_path
 from ui.api.rest import load
-from ui.api.service import Service
-from ui.pages import documents, evaluation
+from ui.api.service import Pipeline, Service
+from ui.pages import documents, evaluation, source
 from ui.pages.page import build, theme
+from ui.pages.reading import LONGEST
 
 STATIC = Path(__file__).parent.parent / "static"
+STYLES = ("page.css", "turn.css", "reading.css")
+SCRIPTS = ("base.js", "talks.js", "asking.js", "source.js", "documents.js", "actions.js", "follow.js")
+"""In this order: each builds on those before it."""
 
 # What the page itself asks for, and what gradio_client needs to ask. Uploads, file serving, proxying and
 # all else that Gradio offers stays closed: most of its advisories were there.
@@ -67,7 +71,9 @@ def _versioned(name: str) -> str:
 
 
 def _head() -> str:
-    return f'<link rel="stylesheet" href="{_versioned("page.css")}"><script defer src="{_versioned("page.js")}"></script>'
+    """Our style sheets and scripts."""
+    styles = "".join(f'<link rel="stylesheet" href="{_versioned(name)}">' for name in STYLES)
+    return styles + "".join(f'<script defer src="{_versioned(name)}"></script>' for name in SCRIPTS)
 
 
 def _fragments(service: Service) -> APIRouter:
@@ -76,12 +82,26 @@ def _fragments(service: Service) -> APIRouter:
 
     @api.get("/documents")
     async def listing(request: Request) -> HTMLResponse:
-        return HTMLResponse(await service.read(asker_of(request), lambda seen: documents.listing(seen.documents())))
+        return HTMLResponse(await service.read(asker_of(request), lambda seen: documents.listing(seen.documents(), seen.status)))
 
     @api.get("/documents/{id}")
     async def whole(request: Request, id: str, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int, Query(ge=0)] = 0) -> HTMLResponse:
         quote = Span(start, end) if start < end else None
-        return HTMLResponse(await load(service, asker_of(request), "page", id, lambda _, document: documents.whole(document, quote)))
+        return HTMLResponse(await load(
+            service, asker_of(request), "page", id, lambda seen, document: documents.whole(document, seen.status(id), quote)))
+
+    @api.get("/documents/{id}/part")
+    async def part(
+        request: Request, id: str, start: Annotated[int, Query(ge=0)], end: Annotated[int, Query(ge=0)],
+        quote_start: Annotated[int, Query(ge=0)] = 0, quote_end: Annotated[int, Query(ge=0)] = 0,
+    ) -> HTMLResponse:
+        quote = Span(quote_start, quote_end) if quote_start < quote_end else None
+
+        def shown(_: Pipeline, document: Document) -> str:
+            length = len(document.text)
+            return source.part(document, Span(min(start, length), min(end, start + LONGEST, length)), quote)
+
+        return HTMLResponse(await load(service, asker_of(request), "page", id, shown))
 
     return api
 

@@ -89,6 +89,43 @@ def _continues(text: str, last: Span, line: Span, full: int, starts: set[int]) -
     return text[last.end - 1] not in _CLOSING and not (between and between[-1].startswith(_INDENT))
 
 
+LONGEST = 4000
+"""Characters of a stretch shown at once."""
+
+
+def stretches(document: Document) -> list[Span]:
+    """The whole text in pieces to leaf through: cut where a section begins, and again where that leaves too much."""
+    length = len(document.text)
+    starts = sorted({0, *(_settled(document.text, s.start) for s in document.sections)} - {length})
+    out: list[Span] = []
+    for start, end in itertools.pairwise([*starts, length]):
+        while start < end:
+            cut = end if end - start <= LONGEST else document.text.rfind("\n", start + 1, start + LONGEST) + 1 or start + LONGEST
+            if document.text[start:cut].strip():
+                out.append(Span(start, cut))
+            start = cut
+    return out
+
+
+def around(document: Document, place: Span) -> Span:
+    """The innermost section that holds the place, else the stretches it lies in."""
+    if section := innermost(document.sections, place):
+        return Span(section.start, section.end)
+    holding = [s for s in stretches(document) if s.start < place.end and place.start < s.end]
+    return Span(min(holding[0].start, place.start), max(holding[-1].end, place.end)) if holding else place
+
+
+def beside(document: Document, within: Span) -> tuple[Span | None, Span | None]:
+    """The stretches before and after a range."""
+    before = after = None
+    for stretch in stretches(document):
+        if stretch.start < within.start:
+            before = Span(stretch.start, min(stretch.end, within.start))
+        if after is None and stretch.end > within.end:
+            after = Span(max(stretch.start, within.end), stretch.end)
+    return before, after
+
+
 def innermost(sections: Iterable[Section], place: Span) -> Section | None:
     """The smallest section that holds the place."""
     holding = [s for s in sections if s.start <= place.start and place.end <= s.end]
