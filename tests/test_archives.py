@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import PartlyRead
-from rag.index import Index, check, refresh
+from rag.index import Index, check, refresh, withdraw
 from rag.loading import load
 from rag.passages import cut
 from tests.index_fakes import CountingEmbedder, HashEmbedder
@@ -111,14 +111,12 @@ def test_an_archive_goes_as_a_whole(docs: Path, wanted: str) -> None:
 
 def test_an_archive_whose_members_are_all_withdrawn_is_empty(docs: Path) -> None:
     index_of(docs)
-    both = list(Index.open(docs.parent / "home" / "index").metas)
-    for _ in range(2):
-        report = index_of(docs, remove=both)
-        assert report.documents == 0 and [f.source for f in report.failed] == ["docs/a.zip"] and "撤下" in report.failed[0].reason
-        both = []
-    index_of(docs, recipe="another")
-    assert known(docs) == {}
-    refresh(docs.parent / "home" / "index", [docs / "a.zip"], load, cut, HashEmbedder())
+    folder = docs.parent / "home" / "index"
+    assert withdraw(folder, list(Index.open(folder).metas)).documents == 0
+    for recipe in ("", "another"):
+        report = index_of(docs, recipe=recipe)
+        assert [f.source for f in report.failed] == ["docs/a.zip"] and "撤下" in report.failed[0].reason and known(docs) == {}
+    refresh(folder, [docs / "a.zip"], load, cut, HashEmbedder())
     assert len(known(docs)) == 2
 
 

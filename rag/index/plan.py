@@ -69,9 +69,10 @@ class Group:
         return self.stale or not self.known
 
     def placed(self, document: _Placed, old: str) -> _Placed:
-        """A document of a file labelled `old` under the labels of these files; a member of an archive keeps its path below."""
+        """A document of a file labelled `old` under the labels of these files; a member of an archive keeps its path below,
+        and what bears no such label is the file itself."""
         own = [label.removeprefix(old) for label in (document.source, *document.also_at) if below(label, old)]
-        source, *also_at = (m.entry.source + path for m in self.members for path in own)
+        source, *also_at = (m.entry.source + path for m in self.members for path in own or [""])
         return replace(document, source=source, also_at=tuple(also_at))
 
     def settle(
