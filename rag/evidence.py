@@ -19,6 +19,8 @@ LEANING = ("对此", "上述", "其中", "此外", "同时", "据此", "为此",
 """A sentence that begins so leans on the one before it."""
 LONGEST_POINT = 64
 """Characters of the first line's clauses."""
+_SAYS_LITTLE = 0.25
+"""A first line does not begin with a clause that says this much less than the best one."""
 _HAS_VALUE = 0.3
 """What a clause gains by a value of the kind that is asked for."""
 _LONGEST_ITEM = 110
@@ -154,7 +156,10 @@ def quoted(
 def _point(parts: Sequence[str], share: Callable[[str], float]) -> str:
     """The first run of whole clauses, at most LONGEST_POINT characters, that says nearly most of what is asked."""
     runs: list[tuple[float, int, str]] = []
+    says = [share(part) for part in parts]
     for start in range(len(parts)):
+        if says[start] < _SAYS_LITTLE * max(says):
+            continue
         run = ""
         for part in parts[start:]:
             if run and len(run) + len(part) > LONGEST_POINT:

@@ -19,7 +19,7 @@ MOST_POINTS = 12
 """Items named in the first line of a list."""
 AS_GOOD = 0.85
 """Share of the best clauses' worth from which earlier ones are as good: the main rule comes first in a document."""
-_PLAIN = 0.5
+_PLAIN = 0.4
 """Share of what is asked that a clause has to say before its yes or no is that of the question."""
 _SAID_ENOUGH = 0.5
 """Share of the best clause's worth that the clause of a value must have."""
