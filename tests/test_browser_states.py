@@ -380,15 +380,19 @@ def test_a_wrong_quote_is_reported_by_its_number(fake: tuple[str, WebPipeline], 
     assert entry["rating"] == "wrong_citation" and [c["start"] for c in entry["citations"]] == [pipeline.ask(EXAMPLE).citations[1].start]
 
 
-def test_what_was_asked_meanwhile_waits_for_the_answer(fake: tuple[str, WebPipeline], visit) -> None:
+def test_what_was_asked_meanwhile_waits_for_the_answer(
+    fake: tuple[str, WebPipeline], visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: Visit = visit(fake[0])
     seen.ask(EXAMPLE)
     lift = seen.turn.locator("[data-lift]").first
     expect(lift).to_be_visible()
+    monkeypatch.setattr(fake[1], "delay", 2.0)  # time enough to click, however slow the machine is
     seen.page.get_by_label("问题", exact=True).fill("值班室电话是多少？")
     seen.page.keyboard.press("Enter")
     expect(seen.turn).to_have_attribute("data-state", "busy")
     seen.page.locator("#wj-past [data-lift]").first.click()
     expect(seen.page.locator("#wj-say")).to_have_text("请等这个回答完成，或先停止。")
+    monkeypatch.undo()
     seen.settled("值班室电话是多少？")
     expect(seen.turn).to_have_attribute("data-turn", "2")
