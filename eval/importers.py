@@ -71,13 +71,13 @@ def from_shared(folder: Path, docs: str) -> Imported:
     """A folder with corpus.jsonl {id, title, text}, queries.jsonl {id, text, answers, answer_groups?} and qrels.tsv.
 
     qrels_expanded.tsv is preferred (it also counts other documents that hold the answer). unanswerable_queries.jsonl
-    adds the questions that are strictly unanswerable. docs: the folder that `source` names begin with.
+    adds the questions that are strictly unanswerable. A question without text is left out. docs: the folder that `source` names begin with.
     """
     documents = _corpus(folder / "corpus.jsonl", "id")
     expanded = folder / "qrels_expanded.tsv"
     relevant = _qrels(expanded if expanded.is_file() else folder / "qrels.tsv")
     queries = _jsonl(folder / "queries.jsonl", ("id", "text"))
-    items = [_shared_item(q, relevant.get(str(q["id"]), ()), docs) for q in queries]
+    items = [_shared_item(q, relevant.get(str(q["id"]), ()), docs) for q in queries if q["text"].strip()]
     unanswerable = folder / "unanswerable_queries.jsonl"
     if unanswerable.is_file():
         items += [EvalItem(str(q["id"]), q["text"], answerable=False, type="no_answer")
