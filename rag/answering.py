@@ -94,14 +94,16 @@ def answering_first(found: Found, retriever: Retriever, k: int) -> tuple[Hit, ..
 def _newest(found: Found, retriever: Retriever, threshold: float) -> Selection | None:
     """The answer of the newest of a notice issued year after year, the other years named.
 
-    None when the question says a year or the best hit's document stands alone.
+    None when the question says a year or a document, or the best hit's document stands alone.
     """
-    query, top = found.query, found.hits[0].document
-    years = [] if query.years else retriever.years_of_series(top.id)
-    for year in years[:_TRIED]:
+    query = found.query
+    if query.years or query.titles or query.numbers or query.within:
+        return None
+    series = retriever.series_of(found.hits[0].document.id)
+    for year, id in list(series.items())[:_TRIED]:
         chosen = select(retriever.retrieve(replace(query, years=(year,))), retriever, threshold)
-        if chosen.evidence:
-            rest = [y for y in years if y != year]
+        if any(item.document.id == id for item in chosen.evidence):
+            rest = [y for y in series if y != year]
             said = "、".join(f"{y}年" for y in rest[:_TRIED])
             others = said if len(rest) <= _TRIED else f"{said}等{len(rest)}个年份"
             return replace(

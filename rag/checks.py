@@ -43,14 +43,14 @@ _OF_A_PERSON = (
 
 _BARE = re.compile(
     r"(?:这|那|该|此)(?:份|个|篇|项|条)?|文件|通知|公文|公告|文章|材料|谁|何时|哪天|哪一天|哪里|哪儿|何处|为啥|时间|日期|期限|地点|地址|电话|号码|热线|联系|方式|"
-    r"负责人?|人员?|单位|部门|机关|文号|字号|标题|全称|发布|印发|下发|出台|发|制定|主要|依据|重点|截止|开始|结束|吗|都|里|中|几|第一|讲|写|介绍|告诉|一下|please|the|is|what|when|who",
+    r"负责人?|人员?|单位|部门|机关|主送|收文|落款|文号|字号|标题|全称|发布|印发|下发|出台|发|制定|主要|依据|重点|截止|开始|结束|吗|都|里|中|几|第一|讲|写|介绍|告诉|一下|please|the|is|what|when|who",
     re.I,
 )
 
 
 def vague(query: Query) -> bool:
     """Whether a question asks (谁负责？这份通知什么时候发的？) without a word about what."""
-    bound = (query.years, query.festivals, query.places, query.offices, query.numbers, query.titles, query.labels)
+    bound = (query.years, query.festivals, query.places, query.offices, query.numbers, query.titles, query.labels, query.within)
     return not any(bound) and not any(c.isalnum() for c in _BARE.sub("", ASKING.sub("", query.text)))
 
 

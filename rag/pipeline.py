@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rag import gate, scope
 from rag.answering import Selection, answering_first, select
+from rag.checks import vague
 from rag.citations import cite, emphasised, exact_values, problems
 from rag.config import Settings
 from rag.enumerations import whole_list
@@ -216,12 +217,13 @@ class Pipeline:
         return gate.confidence(found.query, found.first(_DEPTH).evident, len(self.index))
 
     def _carried(self, found: Found, history: Sequence[str], k: int) -> Found:
-        """What was found, or, when the question alone finds little or names but a section, what the document that
-        answered the question before it has."""
+        """What was found, or, when the question alone finds little or leaves open of which document it speaks, what the
+        document that answered the question before it has."""
         query = found.query
         sure = self._sure(found) >= self.settings.min_confidence
+        open_ = bool(query.labels) or vague(query)
         elsewhere = query.years or query.festivals or query.numbers or query.titles
-        if elsewhere or (not query.labels and (sure or query.places or query.offices)):
+        if elsewhere or (not open_ and (sure or query.places or query.offices)):
             return found
         earlier = self.retrieved(history[-1], history[:-1][-_REMEMBERED:])
         if not earlier.hits:
@@ -231,7 +233,7 @@ class Pipeline:
             query, within=document.id, listed=items[0].section_path if items else None,
             assumptions=(*query.assumptions, f"接着上一问，在《{document.name}》中找"),
         ), k)
-        return carried if query.labels or self._sure(carried) >= self.settings.min_confidence else found
+        return carried if open_ or self._sure(carried) >= self.settings.min_confidence else found
 
     def _understood(self, question: str, history: Sequence[str]) -> Query:
         today = dt.date.fromisoformat(self.settings.today) if self.settings.today else dt.date.today()

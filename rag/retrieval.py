@@ -157,10 +157,10 @@ class Retriever:
         slots = list(scope.slots(query))
         return [id for id in self._order if slots and all(scope.grouped(slots, self._verdicts(id, query, slots)))]
 
-    def years_of_series(self, id: str) -> list[int]:
-        """The years in which the document's notice was issued again and again, the newest first; [] when it was not."""
-        years = self._series.get(scope.series_of(self.index.metas[id].meta) or "", {})
-        return sorted(years, reverse=True) if len(years) > 1 else []
+    def series_of(self, id: str) -> Mapping[int, str]:
+        """Ids of the document's notice by year, the newest first, when it was issued again and again; else empty."""
+        series = self._series.get(scope.series_of(self.index.metas[id].meta) or "", {})
+        return dict(sorted(series.items(), reverse=True)) if len(series) > 1 else {}
 
     def _allowed(self, query: Query, slots: list[Slot]) -> np.ndarray | None:
         """Rows of the documents that no slot excludes; None when the slots exclude nothing."""
