@@ -42,8 +42,8 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
     ranked = gate.confidence(query, found.evident, len(retriever.index))
     if query.orders:
         return Selection((), 0.0, "这不是关于文件的问题。")
-    if vague(query) and len(retriever.index.metas) > 1:
-        return Selection((), 0.0, "问题没有说明问的是哪件事、哪份文件。", choices=_named(found))
+    if vague(query) and len(retriever.index.metas) > 1 and (choices := _named(found)):
+        return Selection((), 0.0, "问题没有说明问的是哪件事、哪份文件。", choices=choices)
     if found.unmet:
         return Selection((), ranked, _unmet(found))
     if query.form == "collection" and (listed := of_collection(found, retriever)).evidence:

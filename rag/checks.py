@@ -75,8 +75,8 @@ def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
         items = max((len(_SEPARATORS.findall(item.text)) + 1 for item in evidence), default=0)
         if max(items, len(evidence)) < count:
             return "现有文件只提到了名称，没有逐条列出内容。"
+    counted = re.search(rf"哪[{NUMERAL}几\d]+个?(.)", query.text)
     for term in _TERM.finditer(query.text):
-        counted = re.search(rf"哪[{NUMERAL}几\d]+个?(.)", query.text)
         asked = _ASKS_WHAT.search(query.text[term.end(1) :]) or (counted and counted.group(1) in term.group(1))
         if asked and term.group(1) in text and not _explained(term.group(1), text):
             return f"现有文件只提到“{term.group(1)}”，没有解释它的意思。"
