@@ -48,7 +48,7 @@ def whole_list(found: Found, retriever: Retriever) -> list[Evidence]:
     """Every item of the enumeration the question asks for, in order; empty when none fits."""
     query = found.query
     counts = {n for m in _ASKED_COUNT.finditer(query.text) if (n := number(m.group(1))) and n > 1}
-    if not counts and query.form != "list" and not _PARTS.search(query.text) and "哪些" not in query.text:
+    if not counts and query.form != "list" and not _PARTS.search(query.text) and "哪些人" not in query.text:
         return []
     best: tuple[float, Document, list[Section]] | None = None
     whole = the_document(found, retriever) if counts or _PARTS.search(query.text) else None
