@@ -170,7 +170,7 @@ def parse(data: bytes | memoryview) -> Any:
 def metadata_from_json(value: Mapping[str, Any]) -> Metadata:
     """The reverse of `schema.to_json`."""
     lists = {name: tuple(value[name]) for name in ("issuers", "addressees", "years", "festivals", "places")}
-    lists["groups"] = tuple(value.get("groups", ()))  # older generations know of none
+    lists |= {name: tuple(value.get(name, ())) for name in ("groups", "copied_to")}  # older generations know of none
     lists["relations"] = tuple(Relation(**{**r, "span": Span(**r["span"])}) for r in value.get("relations", ()))
     proof = {name: Span(span["start"], span["end"]) for name, span in value["proof"].items()}
     return Metadata(**{**value, **lists, "proof": proof})

@@ -24,14 +24,19 @@ _TRAILERS = 3
 """So many short lines after the date still belong to the signature."""
 _PHONE = re.compile(r"(?<!\d)(?:0\d{2,3}[-—－\s]?\d{7,8}|1\d{10}|400[-\d]{7,10}|\d{7,8})(?!\d)")
 _CONTACT = re.compile(r"联系(?:人|电话|方式|地址)|电\s*话|传\s*真|邮\s*箱|邮\s*编|热线|E-?mail|通[讯信]地址|办公地址", re.I)
-_AFTER_DATE = re.compile(r"[（(](?:此件|本文|联系|此文|(?:信息)?公开)[^（）()]{0,60}[）)]|抄\s?[送报][:：].*|(?:信息)?公开(?:方式|属性|类别|形式)[:：].{0,20}|主动公开|[^，。]{2,30}\d{4}年\d{1,2}月\d{1,2}日印发")
+_AFTER_DATE = re.compile(
+    r"[（(](?:此件|本文|联系|此文|(?:信息)?公开)[^（）()]{0,60}[）)]|"
+    r"(?:信息)?公开(?:方式|属性|类别|形式)[:：].{0,20}|(?:主动|依申请|不予)公开|抄\s?[送报][:：].*")
+_IMPRINT = re.compile(
+    rf"(?:[抄主分]\s?[送报]|主题词)(?:单位|机关)?[:：].*|[^，。]{{0,40}}{DATE.pattern}印(?:发|制)?|[（(]?共印\d+份[)）]?|校对[:：].{{2,12}}")
+"""What is printed below a document: who gets it, who printed it and when."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Consecutive blocks `first` … `last - 1` of one sort. `title`: how many of them are its label and title."""
 
-    kind: Literal["main", "attachment", "list", "signature", "contacts"]
+    kind: Literal["main", "attachment", "list", "signature", "contacts", "imprint"]
     first: int
     last: int
     title: int = 0
@@ -56,6 +61,9 @@ def title_like(found: Block) -> bool:
 
 def split(blocks: Sequence[Block]) -> list[Part]:
     """The document's parts in reading order; together they cover all blocks."""
+    end = _imprint(blocks)
+    if end < len(blocks):
+        return [*split(blocks[:end]), Part("imprint", end, len(blocks))]
     signatures = _signatures(blocks)
     names = _listed(blocks)
     bounds: dict[int, Part] = {}
@@ -153,6 +161,17 @@ def _opens_attachment(blocks: Sequence[Block], at: int) -> bool:
     if _labelled(blocks[at]):
         return True
     return title_like(blocks[at]) and not is_contact(blocks[at].text) and any(running(b.text) for b in blocks[at : at + 8])
+
+
+def _imprint(blocks: Sequence[Block]) -> int:
+    """Where the imprint begins; the end of the blocks when there is none, or nothing else."""
+    at = len(blocks)
+    while at > 0 and (_IMPRINT.fullmatch(blocks[at - 1].text) or (at > 1 and is_org(blocks[at - 1].text) and _IMPRINT.fullmatch(blocks[at - 2].text))
+                      or (at < len(blocks) and _AFTER_DATE.fullmatch(blocks[at - 1].text))):
+        at -= 1
+    while at < len(blocks) and not _IMPRINT.fullmatch(blocks[at].text):
+        at += 1
+    return at or len(blocks)
 
 
 # ---------------------------------------------------------------- attachments

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rag.loading.blocks import Block, running
 from rag.loading.dates import is_date_line
 from rag.loading.ending import is_org
-from rag.loading.headlines import NUMBERED_TITLE, TITLE_DONE, is_addressees, is_history, is_number, unglued
+from rag.loading.headlines import NUMBERED_TITLE, TITLE_DONE, is_addressees, is_history, is_letterhead, is_number, unglued
 from rag.loading.numbering import mark
 
 _HEAD_BLOCKS = 20
@@ -67,7 +67,7 @@ def _begin(head: Sequence[Block], at: int) -> int:
 def _may_be_title(found: Block) -> bool:
     text = found.text
     return (len(text) <= _LONGEST_TITLE and not text.endswith(("：", ":", "。", "；")) and not is_date_line(text)
-            and not is_number(text) and not is_history(text) and not re.match(r"[（(].*[)）]$", text))
+            and not is_number(text) and not is_history(text) and not is_letterhead(text) and not re.match(r"[（(].*[)）]$", text))
 
 
 def _plain_title(head: Sequence[Block], blocks: Sequence[Block]) -> Sequence[Block]:

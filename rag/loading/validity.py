@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from rag.loading.dates import DATE, iso
+from rag.loading.headlines import is_history
 from rag.loading.relations import relations
 from rag.loading.squeezed import Squeezed
 from rag.loading.subjects import FESTIVALS
@@ -42,6 +43,8 @@ _PERIOD = re.compile(
     r"冬春|今冬明春|[春夏秋冬]季|[上下]半年|第?[一二三四]季度|\d{1,2}月份?|“?[两双]节”?|重大节日))*(?:期间|假期)?")
 _OCCASION = re.compile(rf"{_FESTIVAL}|期间|节|汛期|假")
 _OPENING = 1200
+_HISTORY, _LONGEST_STEP = 12, 1000
+"""Paragraphs at the head of a law among which its history stands, and characters of one that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def _dated(meta: Metadata, text: str, paragraphs: list[Squeezed]) -> Metadata:
     proof = dict(meta.proof)
     effective = expires = None
     if start:
-        effective = _day(start.when) or meta.issued_on or meta.published_on
+        effective = _day(start.when) or _enacted(paragraphs) or meta.issued_on or meta.published_on
         expires = start.expires
         if effective:
             proof["effective_on"] = start.span
@@ -94,6 +97,21 @@ def _dated(meta: Metadata, text: str, paragraphs: list[Squeezed]) -> Metadata:
     for renewed, span in ((m, p.span(m.start(), m.end())) for p in told for m in _RENEWED.finditer(p.text)):
         expires, proof["expires_on"] = _day(renewed["until"]) or expires, span
     return replace(meta, effective_on=effective, expires_on=expires, proof=proof)
+
+
+def _enacted(paragraphs: list[Squeezed]) -> str | None:
+    """The day of publication that the history of an amended law tells: the last one that is no mere amendment.
+
+    None where the history tells of one day only, which is that of the document.
+    """
+    steps: list[tuple[str | None, str]] = []
+    for line in (p for p in paragraphs[:_HISTORY] if is_history(p.text[:_LONGEST_STEP])):
+        days = list(DATE.finditer(line.text))
+        ends = [*(day.start() for day in days[1:]), len(line.text)]
+        steps.extend((iso(day), line.text[day.end() : end]) for day, end in zip(days, ends, strict=True))
+    whole = [(day, said) for day, said in steps if not re.search("修正|《.*修订|^日?起?施行", said)]
+    published = [day for day, said in whole if re.search("公布|发布|颁布", said)] or [day for day, _ in whole]
+    return published[-1] if published and len(steps) > 1 else None
 
 
 def _starts(paragraph: Squeezed) -> Iterator[_Start]:
