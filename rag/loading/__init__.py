@@ -60,11 +60,9 @@ def _one(suffix: str, data: bytes, name: str, source: str) -> Document:
 def _content(suffix: str, data: bytes, name: str) -> Content:
     match suffix:
         case ".txt":
-            text = decode(data, name)
-            return Content(text, *read_txt(text))
+            return read_txt(decode(data, name))
         case ".md":
-            text = decode(data, name)
-            return Content(text, read_md(text))
+            return read_md(decode(data, name))
         case _ if suffix in _THROUGH_OFFICE:
             return _sandbox.read(".docx", office.to_docx(data, suffix, name), name)
         case _:

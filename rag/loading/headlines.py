@@ -1,9 +1,10 @@
 """Lines at the head of a document: what is a title, a document number, a law's history, an addressee line."""
 
 import re
+from itertools import pairwise
 
 from rag.loading.dates import DATE
-from rag.loading.ending import ORG_END
+from rag.loading.ending import ORG_END, is_org
 from rag.loading.numbering import mark
 from rag.loading.subjects import KINDS
 
@@ -23,6 +24,9 @@ SECRECY = re.compile(r"(?:密级[:：])?(绝密|机密|秘密)(?:★(?:长期|�
 URGENCY = re.compile(r"(?:紧急程度[:：])?(特提|特急|加急|平急|紧急)")
 _SIGNER = re.compile(r"签发人[:：].{2,40}")
 _COPY = re.compile(r"(?:份号[:：]?)?(?:№|No\.?)?\d{6,7}", re.I)
+_PARTED = re.compile(r"\s*[_|]+\s*|\s+[-—–－｜]+\s+|(?<![\d—–－-])\s*[-–－—]\s*(?![\d—–－-])|(?<=网站)\s+|(?<=平台)\s+")
+_SITE = re.compile(
+    r"(?!关于).{0,16}(?:网站?|门户|平台|频道)|.{0,4}(?:公告|公示|文件|动态|要闻|公开|解读|新闻|新闻中心|专栏|资讯|正文|详情|首页)")
 _ENACTED = re.compile(r"通过|批准|公布|修正|修订|发布")
 
 
@@ -30,6 +34,22 @@ def unglued(text: str) -> str:
     """A title line without the site's name or advertising that was glued to it."""
     found = _GLUED.search(text) or re.search(rf"({_TITLE_KIND}){NUMBER.pattern}$", text)
     return text[: found.end(1)] if found else text
+
+
+def is_site(piece: str) -> bool:
+    """Whether a piece of a page's title names the site or a column of it."""
+    return bool(_SITE.fullmatch(piece)) or is_org(piece)
+
+
+def without_site(title: str) -> str:
+    """A page's title without the names of site and column before or behind it ("题目_部门文件_某市人民政府网")."""
+    bounds = [(0, 0), *(m.span() for m in _PARTED.finditer(title)), (len(title), len(title))]
+    pieces = [(a[1], b[0]) for a, b in pairwise(bounds) if b[0] > a[1]]
+    while len(pieces) > 1 and is_site(title[slice(*pieces[-1])]):
+        pieces.pop()
+    while len(pieces) > 1 and is_site(title[slice(*pieces[0])]):
+        pieces.pop(0)
+    return title[pieces[0][0] : pieces[-1][1]] if pieces else ""
 
 
 def proper(text: str, start: int, end: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from rag.loading.titles import head_of, title_lines
 from rag.schema import Metadata, Section, Span
 from rag.text import readable, sentences
 
-_PUBLISHED = re.compile(rf"(?:发布(?:日期|时间)?|发文日期|公开日期)\s*[:：]?\s*(?P<date>{DATE.pattern})")
+_PUBLISHED = re.compile(rf"(?:发[布表](?:日期|时间)?|发文日期|公开日期)\s*[:：]?[\s*]*(?P<date>{DATE.pattern})")
 _ENACTOR = re.compile(
     r"[\s经由]*([\u4e00-\u9fff]{2,40}?(?:人民代表大会(?:常务委员会)?|委员会|人民法院|人民检察院|国务院|人民政府|总局|部|局|署)(?:办公厅)?)")
 _SENT, _COPIED = (re.compile(rf"{way}\s?送(?:单位|机关)?[:：]\s*") for way in "主抄")
