@@ -46,7 +46,8 @@ class FileEntry:
 
     recipe: of the refresh that read it. sidecar: digest of the corrections beside it, "" for none; corrected: of those that
     its documents bear, which a copy of the file may have brought.
-    refused: of an archive, the members that could not be read.
+    refused: of an archive, the members that could not be read. withheld: how many of its documents stay out, withdrawn one by
+    one; their names are not kept.
     """
 
     path: str
@@ -59,6 +60,7 @@ class FileEntry:
     sidecar: str = ""
     corrected: str = ""
     refused: tuple[Failure, ...] = ()
+    withheld: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class Report:
     duplicate: tuple[Duplicate, ...]
     failed: tuple[Failure, ...]
     withdrawn: tuple[str, ...]
-    """Files that are there but were taken out before, and stay out."""
+    """Files that are there but were taken out before, and stay out; and how many documents of an archive do."""
     documents: int
     passages: int
     embedded: int
