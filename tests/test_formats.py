@@ -22,7 +22,7 @@ from rag.pipeline import Pipeline, build_index
 from rag.schema import Document, Section
 from rag.text import compact, readable
 from tests.conftest import ROOT
-from tests.office_files import converted, docx_of, html_of, ofd_of, printed, soffice, zipped
+from tests.office_files import calc, converted, docx_of, html_of, ofd_of, printed, soffice, zipped
 
 SEEDS = sorted((ROOT / "seeds").glob("*.txt"))
 TABLE = [["姓名", "科室", "电话"], ["张三", "办公室", "0431-88900001"], ["李四", "值班室", "0431-88900002"]]
@@ -296,7 +296,7 @@ def test_csv_of_any_kind(tmp_path: Path, mark: str, encoding: str) -> None:
 
 # ---------------------------------------------------------------- LibreOffice
 
-@soffice
+@calc
 def test_xls_et_and_ods_are_read_through_libreoffice(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     sheet = book.active
