@@ -7,7 +7,19 @@ from dataclasses import replace
 from rag.loading.blocks import Block
 from rag.loading.dates import DATE, is_date_line, iso, years
 from rag.loading.ending import is_org
-from rag.loading.headlines import DECREE, DECREED, NUMBER, SECRECY, URGENCY, YEAR_NUMBER, is_addressees, is_history, is_letterhead, is_number, proper
+from rag.loading.headlines import (
+    DECREE,
+    DECREED,
+    NUMBER,
+    SECRECY,
+    URGENCY,
+    YEAR_NUMBER,
+    is_addressees,
+    is_history,
+    is_letterhead,
+    is_number,
+    proper,
+)
 from rag.loading.names import joined_title, split_issuers, split_names, title_fragment, title_issuers
 from rag.loading.numbering import mark
 from rag.loading.subjects import festivals, kind_of, places

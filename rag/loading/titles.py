@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from rag.loading.blocks import Block, running
 from rag.loading.dates import is_date_line
 from rag.loading.ending import is_org
-from rag.loading.headlines import NUMBERED_TITLE, TITLE_DONE, is_addressees, is_history, is_letterhead, is_number, unglued
+from rag.loading.headlines import (
+    NUMBERED_TITLE,
+    TITLE_DONE,
+    is_addressees,
+    is_history,
+    is_letterhead,
+    is_number,
+    unglued,
+)
 from rag.loading.numbering import mark
 
 _HEAD_BLOCKS = 20
