@@ -120,7 +120,7 @@ def _signatures(blocks: Sequence[Block]) -> list[tuple[int, int]]:
             continue
         if is_date_line(found.text):
             first = _signers(blocks, at)
-        elif _signed_in_one(found.text):
+        elif signed_in_one(found.text):
             first = at
         elif at == len(blocks) - 1 and is_org(found.text):
             first = _signers(blocks, at + 1)
@@ -149,7 +149,7 @@ def _signers(blocks: Sequence[Block], end: int) -> int:
     return first
 
 
-def _signed_in_one(text: str) -> bool:
+def signed_in_one(text: str) -> bool:
     """Whether organisation and date share one line."""
     if len(text) > 70:
         return False
@@ -176,6 +176,11 @@ def _imprint(blocks: Sequence[Block]) -> int:
 
 # ---------------------------------------------------------------- attachments
 
+def is_label(text: str) -> bool:
+    """Whether a line says "附件1" and nothing else."""
+    return bool(_LABEL_ONLY.fullmatch(text))
+
+
 def _labelled(found: Block) -> bool:
     text = found.text
     if found.kind not in ("text", "heading") or not text.startswith("附"):
@@ -191,13 +196,13 @@ def _attachment(blocks: Sequence[Block], at: int, signatures: Sequence[tuple[int
     last = next((i for i in range(at + 1, bound) if running(blocks[i].text) or blocks[i].kind == "row"), bound)
     again = next((i for i in range(at + 1, last) if _labelled(blocks[i])), None)
     entries = sum(mark(b.text) is not None for b in blocks[at + 1 : last])
-    if last == bound and (bound < len(blocks) or entries < 2):
+    named = _title_lines(blocks, at + 1, names) if _LABEL_ONLY.fullmatch(blocks[at].text) else 0
+    listed = named and _bare("".join(b.text for b in blocks[at + 1 : at + 1 + named])) in names
+    if last == bound and not listed and (bound < len(blocks) or entries < 2):
         return Part("list", at, last, 1)
     if again is not None and not _LABEL_ONLY.fullmatch(blocks[at].text):
         return Part("list", at, again, 1)
-    if _LABEL_ONLY.fullmatch(blocks[at].text):
-        return Part("attachment", at, at, 1 + _title_lines(blocks, at + 1, names))
-    return Part("attachment", at, at, 1)
+    return Part("attachment", at, at, 1 + named)
 
 
 def _listed(blocks: Sequence[Block]) -> frozenset[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rag.loading.blocks import Block
 from rag.loading.dates import DATE, is_date_line, iso, years
-from rag.loading.ending import is_org
+from rag.loading.ending import is_org, signed_in_one
 from rag.loading.headlines import (
     DECREE,
     DECREED,
@@ -155,6 +155,10 @@ class _Reader:
             return titled
         if "issuers" in self.given:
             return split_issuers(self.given["issuers"][0])
+        for found in self.head[:6]:
+            if signed_in_one(found.text) and (date := DATE.search(self.text, found.start, found.end)):
+                self._prove("issuers", found.start, date.start())
+                return split_issuers(self.text[found.start : date.start()])
         for found in self.head[:4]:
             name = re.sub("文件$|令$|^中华人民共和国(?=国务院)", "", found.text)
             if is_org(name) and (len(name) >= 4 or name == "国务院"):
@@ -188,7 +192,7 @@ class _Reader:
     def _issued(self) -> str | None:
         if "issued_on" in self.given:
             return self.given["issued_on"][0]
-        candidates = self.signature or [b for b in self.head if is_date_line(b.text)]
+        candidates = self.signature or [b for b in self.head if is_date_line(b.text) or signed_in_one(b.text)]
         for found in candidates:
             if date := DATE.search(self.text, found.start, found.end):
                 self._prove("issued_on", date.start(), date.end())

@@ -1,5 +1,6 @@
 """Blocks to the section tree: parts, articles, attachments, contacts, signature."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -56,7 +57,7 @@ def _add_part(root: Draft, content: Sequence[Block], part: Part) -> None:
         return
     heading: str | None = None
     if part.kind in ("attachment", "list"):
-        heading = title_of(own[: part.title]) if part.kind == "attachment" else own[0].text.partition("：")[0].partition(":")[0]
+        heading = title_of(own[: part.title]) if part.kind == "attachment" else re.split(r"\s?\d*\s?[：:]", own[0].text)[0]
     elif part.kind == "signature":
         heading = "落款"
     elif part.kind in ("contacts", "imprint"):
