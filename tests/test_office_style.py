@@ -96,6 +96,38 @@ def test_numbers_without_a_stop_open_parts_where_the_text_says_so(tmp_path: Path
     assert table.sections == ()
 
 
+def test_a_file_that_is_an_attachment_itself(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "附件3：\n某大学论文撰写规范化要求\n为统一规范论文的格式，特制订本要求。\n1 总体要求\n论文要独立完成。").meta.title == "某大学论文撰写规范化要求"
+
+
+def test_minutes_under_a_masthead(tmp_path: Path) -> None:
+    text = ("某市人民政府办公室会议纪要\n（第12期）\n某市人民政府办公室                     2023年5月8日\n关于研究老旧小区改造有关问题的会议纪要\n"
+            "2023年5月6日，副市长主持召开专题会议。现纪要如下：\n一、关于资金筹措。会议明确，由市财政局统筹安排资金3.5万元。\n二、关于进度。会议要求，6月底前完成招标。")
+    meta = loaded(tmp_path, text).meta
+    assert (meta.title, meta.issuers, meta.issued_on) == ("关于研究老旧小区改造有关问题的会议纪要", ("某市人民政府办公室",), "2023-05-08")
+
+
+def test_an_attachment_of_lines_has_the_name_that_the_list_gives_it(tmp_path: Path) -> None:
+    text = ("某局关于下达经费的通知\n各市财政局：\n现下达你单位经费，请按规定使用。\n附件1：经费分配表\n附件2：绩效目标表\n某局\n2023年6月1日\n"
+            "附件1\n经费分配表\n单位：万元\n甲市 350.5\n乙市 120")
+    assert [(s.kind, s.path[-1]) for s in loaded(tmp_path, text).sections] == [
+        ("attachment", "附件"), ("signature", "落款"), ("attachment", "附件1 经费分配表")]
+
+
+@pytest.mark.parametrize(("line", "names"), [
+    ("某省人民政府，教育部、外交部、财政部、体育总局：", ("某省人民政府", "教育部", "外交部", "财政部", "体育总局")),
+    ("市委各部、委、办，市政府各委、办、局：", ("市委各部、委、办", "市政府各委、办、局")),
+    ("各省、自治区、直辖市人民政府，国务院各部委、各直属机构：", ("各省、自治区、直辖市人民政府", "国务院各部委", "各直属机构")),
+])
+def test_addressees(tmp_path: Path, line: str, names: tuple[str, ...]) -> None:
+    assert loaded(tmp_path, f"某局关于值班的通知\n{line}\n请做好值班工作。").meta.addressees == names
+
+
+def test_a_line_that_breaks_inside_a_date_ends_no_paragraph(tmp_path: Path) -> None:
+    document = loaded(tmp_path, "某条例\n1994年10月12日某省人民代表大会常务委员会第十次会议批准的1994年\n\n9月24日某市人民代表大会常务委员会修正\n第一条 适用。")
+    assert [document.text[b.start : b.end].count("\n") for b in document.body] == [0, 2, 0]
+
+
 BODY = "<p>各区人民政府：</p><p>为做好工作，现将有关事项通知如下，请认真贯彻执行，不得有误。</p><p>一、总体要求</p><p>各单位要加强领导，落实责任，确保完成。</p>"
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import dropwhile, takewhile
 
 from rag.loading.dates import DATE, iso
 from rag.loading.headlines import is_history
@@ -106,14 +107,22 @@ def _enacted(paragraphs: list[Squeezed]) -> str | None:
 
     None where the history tells of one day only, which is that of the document.
     """
+    lines = list(takewhile(_is_step, dropwhile(lambda p: not _is_step(p), paragraphs[:_HISTORY])))
     steps: list[tuple[str | None, str]] = []
-    for line in (p for p in paragraphs[:_HISTORY] if is_history(p.text[:_LONGEST_STEP])):
+    for line in lines:
         days = list(DATE.finditer(line.text))
         ends = [*(day.start() for day in days[1:]), len(line.text)]
         steps.extend((iso(day), line.text[day.end() : end]) for day, end in zip(days, ends, strict=True))
-    whole = [(day, said) for day, said in steps if not re.search("修正|《.*修订|^日?起?施行", said)]
+    amending = [bool(re.search("修正|《.*修订", said)) for _, said in steps]
+    for at, (_, said) in enumerate(steps[1:], 1):
+        amending[at - 1] |= amending[at] and bool(re.search("批准的《", said))  # passed one day, approved another
+    whole = [(day, said) for (day, said), mere in zip(steps, amending, strict=True) if not mere and not re.match("起?施行", said)]
     published = [day for day, said in whole if re.search("公布|发布|颁布", said)] or [day for day, _ in whole]
     return published[-1] if published and len(steps) > 1 else None
+
+
+def _is_step(paragraph: Squeezed) -> bool:
+    return is_history(paragraph.text[:_LONGEST_STEP])
 
 
 def _starts(paragraph: Squeezed) -> Iterator[_Start]:
