@@ -125,7 +125,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "entities.xlsx": (zipped({"xl/workbook.xml": BOMB}), "DOCTYPE"),
     "utf-16 entities.docx": (zipped({"word/document.xml": BOMB.replace("<?xml version=\"1.0\"?>", "").encode("utf-16")}), "DOCTYPE"),
     "deep.docx": (deep_docx(), "嵌套过深"),
-    "huge.docx": (docx_with("<document><body>" + "<p/>" * (20 << 20) + "</body></document>"), "内存"),
+    "huge.docx": (docx_with("<document><body>" + "<p a='' b='' c='' d='' e='' f='' g='' h='' i=''/>" * 1_500_000 + "</body></document>"), "内存"),
     "password.docx": (locked_docx(), "密码"),
     "broken.docx": (docx_of(["一、值班"])[:-200], "损坏"),
     "no parts.ofd": (zipped({"OFD.xml": "<OFD><DocBody><DocRoot>../../a.xml</DocRoot></DocBody></OFD>"}), "损坏"),
