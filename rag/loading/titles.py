@@ -90,8 +90,10 @@ def _begin(head: Sequence[Block], at: int) -> int:
 
 def _may_be_title(found: Block) -> bool:
     text = found.text
-    return (len(text) <= _LONGEST_TITLE and not text.endswith(("：", ":", "。", "；")) and not is_date_line(text)
-            and not is_number(text) and not _ISSUE.search(text[-12:]) and not signed_in_one(text) and not is_history(text) and not is_letterhead(text) and not re.match(r"[（(].*[)）]$", text))
+    if len(text) > _LONGEST_TITLE or text.endswith(("：", ":", "。", "；")) or re.match(r"[（(].*[)）]$", text):
+        return False
+    other = (is_date_line, is_number, is_history, is_letterhead, signed_in_one)
+    return not any(sort(text) for sort in other) and not _ISSUE.search(text[-12:])
 
 
 def _plain_title(head: Sequence[Block], blocks: Sequence[Block]) -> Sequence[Block]:
