@@ -141,7 +141,8 @@ FIELDS = {
     "title": Word("标题", "Title"), "document_number": Word("文号", "Number"), "issuers": Word("发文机关", "Issued by"),
     "issued_on": Word("成文日期", "Dated"), "published_on": Word("发布日期", "Published"),
     "addressees": Word("主送机关", "Addressed to"), "kind": Word("文种", "Type"),
-    "period": Word("适用时间", "Concerns"),
+    "period": Word("适用时间", "Concerns"), "secrecy": Word("密级", "Secrecy"), "urgency": Word("紧急程度", "Urgency"),
+    "copied_to": Word("抄送", "Copied to"),
 }
 VALIDITY = Word("效力", "Validity")
 STATUS = {
