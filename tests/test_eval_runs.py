@@ -12,6 +12,7 @@ import pytest
 from eval_fakes import QUESTIONS, BigramAsker, cite
 
 from eval.bootstrap import means
+from eval.crew import Crew, hands
 from eval.locate import Locator
 from eval.runs import Progress, load_run, run
 from eval.scoring import score
@@ -101,6 +102,38 @@ def test_a_question_the_asker_refuses_is_an_unanswered_question(tmp_path):
     record = run(loaded(path), BigramAsker(), tmp_path / "out").records[0]
     assert record.answer.status == "no_evidence" and record.answer.reason == "问题是空的。" and not record.hits
     assert record.scores["hit@1"] == 0 and record.lost_at == "retrieval"
+
+
+def test_several_processes_give_the_same_bytes_and_go_on_where_a_run_stopped(tmp_path):
+    path = many(tmp_path / "many.jsonl", 40)  # three windows
+    run(loaded(path), BigramAsker(), tmp_path / "alone")
+    stopped = BigramAsker()
+    with pytest.raises(KeyboardInterrupt):
+        run(loaded(path), Killed(), tmp_path / "crew")
+    with Crew(BigramAsker, 2) as crew:
+        run(loaded(path), stopped, tmp_path / "crew", crew=crew)
+    assert not stopped.asked
+    same_files(tmp_path / "alone", tmp_path / "crew")
+    assert len(json.loads((tmp_path / "crew" / "timings.json").read_text())["questions"]) == 40 * len(QUESTIONS)
+
+
+def dying() -> BigramAsker:
+    os._exit(1)
+
+
+def refusing() -> BigramAsker:
+    raise UsageError("还没有索引。")
+
+
+@pytest.mark.parametrize(("opener", "why"), [(dying, "中途退出"), (refusing, "还没有索引")])
+def test_a_process_that_ends_or_cannot_open_is_told(tmp_path, questions, opener, why):
+    with Crew(opener, 2) as crew, pytest.raises(UsageError, match=why):
+        run(loaded(questions), BigramAsker(), tmp_path / "out", crew=crew)
+
+
+def test_another_process_is_started_only_when_it_pays(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert [hands(n) for n in (1, 511, 512, 2000, 9000)] == [1, 1, 2, 7, 8]
 
 
 class Killed(BigramAsker):
