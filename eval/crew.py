@@ -44,10 +44,13 @@ class Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes:
-            process.terminate()
+        self._end()
         for process in self._processes:
             process.join()
+
+    def _end(self) -> None:
+        for process in self._processes:
+            process.terminate()
 
     def asked(self, items: Sequence[EvalItem], done: int, depth: int) -> Iterator[Asked]:
         """Each item from `done` on, in order. Raises UsageError when a process cannot open the index or ends."""
@@ -56,9 +59,10 @@ class Crew:
             try:
                 for window in coming:
                     yield from window.result()
-            finally:
-                for window in coming:
-                    window.cancel()
+            except BaseException:  # nobody waits for the rest
+                threads.shutdown(wait=False, cancel_futures=True)
+                self._end()
+                raise
 
     def _sent(self, window: Sequence[EvalItem], skipped: int, depth: int) -> list[Asked]:
         pipe = self._idle.get()

@@ -18,13 +18,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from eval.asking import AHEAD
 from eval.crew import Crew, hands
 from eval.runs import run
 from eval.sets import EvalItem, find_set, load_set
 from rag.config import load_settings
 from rag.pipeline import Pipeline
 
-_SLICES = 8
 _PATIENCE = 300
 
 
@@ -42,20 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asker = opened()
     whole = load_set(find_set(given.set), asker.text_of)
     items = [item for item in whole.items if not item.filters][: given.limit]
-    size = -(-len(items) // _SLICES)
     singly = together = 0.0
     jobs = hands(len(items))
-    with _server() as port, tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        with Crew(opened, jobs) as crew:
+    size = AHEAD * jobs  # a window for each process
+    with _server() as port, tempfile.TemporaryDirectory() as folder, Crew(opened, jobs) as crew:
+        for number, start in enumerate(range(0, len(items), size)):
+            part = items[start : start + size]
+            began = time.perf_counter()
+            run(replace(whole, items=tuple(part)), asker, Path(folder) / str(number), crew=crew)
             together += time.perf_counter() - began
-            for number, start in enumerate(range(0, len(items), size)):
-                part = items[start : start + size]
-                singly += _asked_over_http(port, part)
-                began = time.perf_counter()
-                run(replace(whole, items=tuple(part)), asker, Path(folder) / str(number), crew=crew)
-                together += time.perf_counter() - began
-                sys.stderr.write(f"{start + len(part)}/{len(items)} 题：逐题 {singly:.0f} 秒，成批 {together:.0f} 秒\n")
+            singly += _asked_over_http(port, part)
+            sys.stderr.write(f"{start + len(part)}/{len(items)} 题：逐题 {singly:.0f} 秒，成批 {together:.0f} 秒\n")
     sys.stdout.write(f"{len(items)} 题，{jobs} 个进程：逐题经 HTTP {1000 * singly / len(items):.1f} 毫秒一题，"
                      f"成批 {1000 * together / len(items):.1f} 毫秒一题，快 {singly / together:.1f} 倍。\n")  # fmt: skip
 
