@@ -24,7 +24,7 @@ def hands(questions: int) -> int:
 
 
 class Crew:
-    """The processes. A context manager: on leaving they end; they also end when this process is killed."""
+    """The processes, started when first needed. A context manager: on leaving they end; also when this process is killed."""
 
     def __init__(self, opener: Callable[[], Asker], count: int) -> None:
         """opener: opens what is asked, in each process; a function of a module, or a `partial` of one."""
@@ -33,6 +33,14 @@ class Crew:
         self._idle: SimpleQueue[Connection] = SimpleQueue()
 
     def __enter__(self) -> "Crew":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+        for process in self._processes:
+            process.join()
+
+    def _start(self) -> None:
         context = multiprocessing.get_context("spawn")  # what is forked has no threads, but locks they held
         for _ in range(self._count):
             mine, theirs = context.Pipe()
@@ -41,12 +49,6 @@ class Crew:
             theirs.close()  # so that a process that dies is noticed
             self._processes.append(process)
             self._idle.put(mine)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end()
-        for process in self._processes:
-            process.join()
 
     def _end(self) -> None:
         for process in self._processes:
@@ -54,6 +56,8 @@ class Crew:
 
     def asked(self, items: Sequence[EvalItem], done: int, depth: int) -> Iterator[Asked]:
         """Each item from `done` on, in order. Raises UsageError when a process cannot open the index or ends."""
+        if not self._processes:
+            self._start()
         with ThreadPoolExecutor(self._count) as threads:
             coming = [threads.submit(self._sent, window, skipped, depth) for window, skipped in windows(items, done, AHEAD)]
             try:

@@ -127,8 +127,10 @@ from pathlib import Path
 
 if __name__ == "__main__":
     with Crew(Slow, 2) as crew:
-        print(*(process.pid for process in crew._processes), flush=True)
-        run(loaded(Path({set!r})), Slow(), Path({out!r}), crew=crew)
+        def pids(progress):
+            print(*(process.pid for process in crew._processes), flush=True)
+
+        run(loaded(Path({set!r})), Slow(), Path({out!r}), crew=crew, progress=pids)
 """
 
 
@@ -138,9 +140,6 @@ def test_the_processes_end_when_the_one_that_started_them_is_killed(tmp_path):
     process = subprocess.Popen([sys.executable, str(script)], cwd=HERE.parent, env=os.environ | {"PYTHONPATH": str(HERE.parent)},
                                stdout=subprocess.PIPE, text=True)  # fmt: skip
     pids = [int(pid) for pid in process.stdout.readline().split()]
-    lines = tmp_path / "out" / "questions.jsonl"
-    while process.poll() is None and not (lines.exists() and lines.stat().st_size):
-        time.sleep(0.02)
     process.kill()
     process.communicate()
     assert len(pids) == 2
