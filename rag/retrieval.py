@@ -199,10 +199,10 @@ class Retriever:
         out[:, 0], out[:, 1] = late_interaction(best, token_weights), weakest_fifth(best, token_weights)
         total, most = float(weighed.weights.sum()) or 1.0, self._rarity("bigrams", "")
         for i, (row, owner) in enumerate(zip(rows, owners, strict=True)):
-            out[i, 2] = weighed.weights[self._has(weighed, self._normal(int(row))) | said[owner]].sum() / total
+            out[i, 2] = weighed.weights[weighed.said_in(self._normal(int(row))) | said[owner]].sum() / total
             out[i, 6] = documents.get(owner, 0.0)
         for owner in met:
-            has = self._has(weighed, self._whole(owner)) | said[owner]
+            has = weighed.said_in(self._whole(owner)) | said[owner]
             mine = [i for i, o in enumerate(owners) if o == owner]
             out[mine, 7] = weighed.weights[has].sum() / total
             out[mine, 8] = weighed.weights[~has].max(initial=0.0) / most
@@ -225,8 +225,8 @@ class Retriever:
             token_weights, pair_weights = _tokens_beyond(weighed, encoded, met), _pairs_beyond(weighed, met)
             best = best_matches(encoded.tokens, *self.index.tokens_of(np.array([hit.row])))
             total = float(pair_weights.sum()) or 1.0
-            here = self._has(weighed, self._normal(hit.row))
-            anywhere = self._has(weighed, self._whole(hit.document.id))
+            here = weighed.said_in(self._normal(hit.row))
+            anywhere = weighed.said_in(self._whole(hit.document.id))
             out[i, 0], out[i, 1] = late_interaction(best, token_weights)[0], weakest_fifth(best, token_weights)[0]
             out[i, 2], out[i, 7] = pair_weights[here].sum() / total, pair_weights[anywhere].sum() / total
             out[i, 8] = pair_weights[~anywhere].max(initial=0.0) / most
@@ -248,11 +248,6 @@ class Retriever:
         """Where the question says slots that are true of the document."""
         verdicts = self._verdicts(id, query, slots)
         return [m for slot, true in zip(slots, verdicts, strict=True) if true for m in scope.mentions(slot, query.text)]
-
-    @staticmethod
-    def _has(weighed: Emphasis, text: str) -> np.ndarray:
-        """Which of the question's bigrams the text has: bool [pairs]."""
-        return np.array([pair in text for pair in weighed.pairs], bool)
 
     @staticmethod
     def _within(weighed: Emphasis, met: Sequence[tuple[int, int]]) -> np.ndarray:
@@ -354,7 +349,7 @@ class Retriever:
         met = self._met(document_id, found.query, list(scope.slots(found.query)))
         weights = _pairs_beyond(found.emphasis, met)
         total = weights.sum()
-        return float(weights[self._has(found.emphasis, normalise(text))].sum() / total) if total else 0.0
+        return float(weights[found.emphasis.said_in(normalise(text))].sum() / total) if total else 0.0
 
 
 _FRAME_PENALTY = 3.0
