@@ -50,7 +50,7 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
         return Selection(listed.evidence, _SURE, listing="documents")
     if read := read_off(found, retriever):
         return Selection(read.evidence, _SURE if read.evidence else ranked, read.reason)
-    if len(sides := list(_sides(query))) > 1:
+    if len(sides := list(sides_of(query))) > 1:
         return _side_by_side(sides, retriever, threshold)
     if ranked < threshold:
         return Selection((), ranked, _weak(found, retriever))
@@ -122,7 +122,7 @@ def _named(found: Found) -> tuple[str, ...]:
     return tuple(f"《{title}》{text}" for title in titles)[:_TRIED]
 
 
-def _sides(query: Query) -> Iterator[Query]:
+def sides_of(query: Query) -> Iterator[Query]:
     """One question for each office, place or year that the question sets side by side."""
     slots = list(scope.slots(query))
     for group, field in (("单位", "who"), ("年份", "years")):
