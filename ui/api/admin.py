@@ -14,7 +14,7 @@ from rag.errors import IndexBusy, IndexUnwritable
 from rag.schema import to_json
 from ui.api import admin_models as models
 from ui.api import streams
-from ui.api.administration import Administration
+from ui.api.administration import PROGRESS, Administration
 from ui.api.audit import export
 from ui.api.identity import asker_of
 from ui.api.jobs import Job
@@ -93,7 +93,7 @@ def _add_index(api: APIRouter, doing: Administration) -> None:
         """与 wenju check 相同：逐字节核对。"""
         return await _begun(lambda: doing.check(asker_of(request).name))
 
-    @api.get("/job", summary="进度", response_class=StreamingResponse, responses=_READ | _EVENTS)
+    @api.get("/job", summary=PROGRESS, response_class=StreamingResponse, responses=_READ | _EVENTS)
     async def job() -> StreamingResponse:
         """服务器推送事件（SSE）：正在进行的，或上一次的结果。"""
         return streams.response(_followed(doing))

@@ -14,6 +14,7 @@
     const part = path.split("/")[0] === "file" ? "files" : path;
     const mine = ++wanted, fresh = document.createElement("div");
     if (!PARTS.includes(part)) return;
+    $("main").dataset.part = part;
     $$("[data-pane]").forEach((tab) => {
       if (tab.dataset.pane === part) tab.setAttribute("aria-current", "page");
       else tab.removeAttribute("aria-current");

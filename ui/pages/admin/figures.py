@@ -28,8 +28,8 @@ def usage(found: Usage, days: int) -> Markup:
     return html(
         '<section class="adm-part">{nav}<dl class="adm-tiles">{tiles}</dl></section>{bars}{refused}{latency}<div class="adm-two">{most}{unanswered}</div>',
         nav=nav, tiles=join(html("<div><dt>{word}</dt><dd>{value}</dd></div>", word=common.show(word), value=value) for word, value in tiles),
-        bars=_bars(found.days), refused=_lines("refused", w.REFUSED_PER_DAY, found.days, {"refused": (w.REFUSED, lambda d: d.refused)}, _share, 1.0),
-        latency=_lines("latency", w.LATENCY, found.days, {name: (word, _latency(name)) for name, word in w.PERCENTILES.items()}, _ms, None),
+        bars=_bars(found.days), refused=_lines("refused", w.REFUSED_PER_DAY, found.days, {"refused": (w.REFUSED, lambda d: d.refused)}, _share, 0.1),
+        latency=_lines("latency", w.LATENCY, found.days, {name: (word, _latency(name)) for name, word in w.PERCENTILES.items()}, _ms, 1),
         most=_asked(w.MOST_ASKED, found.most_asked), unanswered=_asked(w.UNANSWERED, found.unanswered),
     )
 
@@ -58,10 +58,10 @@ def _bars(days: Sequence[Day]) -> Markup:
 
 def _lines(
     name: str, heading: common.Word, days: Sequence[Day], series: Mapping[str, tuple[common.Word, Callable[[Day], float | None]]],
-    told: Callable[[float | None], str], most: float | None,
+    told: Callable[[float | None], str], least: float,
 ) -> Markup:
-    """A line for each series, broken where a day has no value. most: of the axis; None: what the values ask for."""
-    most = most or _round_up(max((v for _, of in series.values() for day in days if (v := of(day)) is not None), default=1))
+    """A line for each series, broken where a day has no value. least: what one step of the axis is at least."""
+    most = _round_up(max((v for _, of in series.values() for day in days if (v := of(day)) is not None), default=least), least)
     step = (_WIDTH - _LEFT) / len(days)
     shapes = []
     for key, (word, of) in series.items():
@@ -110,14 +110,13 @@ def _y(value: float, most: float) -> float:
     return _HEIGHT - _BOTTOM - value / most * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def _round_up(value: float) -> float:
-    """The next 2, 4, 10, 20, 40, 100, …: half of it is a whole number."""
-    scale = 1.0
+def _round_up(value: float, least: float = 1) -> float:
+    """The next 2, 4, 10, 20, 40, 100, … times `least`: half of it is a whole number of them."""
     while True:
         for step in (2, 4, 10):
-            if value <= step * scale:
-                return step * scale
-        scale *= 10
+            if value <= step * least:
+                return step * least
+        least *= 10
 
 
 def _table(days: Sequence[Day], columns: Mapping[str, tuple[common.Word, Callable[[Day], str]]]) -> Markup:

@@ -29,9 +29,10 @@ def listing(doing: Administration, find: str, page: int) -> Markup:
     entries = [e for e in pipeline.documents() if all(part in _sought(e) for part in wanted)]
     entries.sort(key=lambda e: e.meta.issued_on or e.meta.published_on or "", reverse=True)
     here = entries[(page - 1) * PAGE : page * PAGE]
-    rows = join(_row(entry, pipeline.status(entry.id)) for entry in here)
+    corrected = {id for file in doing.library.index.files if file.corrected for id in file.documents}
+    rows = join(_row(entry, pipeline.status(entry.id), entry.id in corrected) for entry in here)
     table = html(
-        '<div class="adm-scroll" tabindex="0" role="region" {label}><table><thead><tr><th>{name}</th><th>{issued}</th><th>{validity}</th>'
+        '<div class="adm-scroll" tabindex="0" role="region" {label}><table class="adm-docs"><thead><tr><th>{name}</th><th>{issued}</th><th>{validity}</th>'
         '<th>{seen}</th><th>{actions}</th></tr></thead><tbody lang="zh-CN">{rows}</tbody></table></div>',
         label=common.named(w.DOCUMENTS), name=common.show(w.NAME), issued=common.show(w.ISSUED), validity=common.show(w.VALIDITY),
         seen=common.show(w.SEEN_BY), actions=common.show(w.ACTIONS), rows=rows,
@@ -95,16 +96,17 @@ def _loose(found: Sequence[Loose]) -> Markup:
                 heading=common.show(w.LOOSE), note=common.show(w.LOOSE_NOTE), items=items)
 
 
-def _row(entry: DocumentEntry, status: Status) -> Markup:
+def _row(entry: DocumentEntry, status: Status, corrected: bool) -> Markup:
     meta, name = entry.meta, _name(entry)
     facts = "　".join(facts_of(name, meta.issuer, meta.document_number))
     return html(
-        '<tr><td class="adm-name"><a href="./#document/{id}">{name}</a><small>{facts}</small><small>{source}</small></td><td class="adm-day">{issued}</td>'
+        '<tr><td class="adm-name"><a href="./#document/{id}">{name}</a><small>{facts}</small><small>{source}{corrected}</small></td><td class="adm-day">{issued}</td>'
         '<td>{badge}</td><td>{groups}</td><td><span class="adm-acts"><a class="adm-act" href="#file/{id}" {correct_of}>{correct}</a>'
         '<button type="button" data-act="replace" data-id="{id}" {replace_of}>{replace}</button>'
         '<button type="button" data-act="out" data-id="{id}" data-name="{name}" {withdraw_of}>{withdraw}</button></span></td></tr>',
         id=entry.id, name=name, facts=facts, source=entry.source, issued=meta.issued_on or meta.published_on or "—",
         badge=badge(status, linked=False), groups="、".join(meta.groups) or common.show(w.EVERYBODY),
+        corrected=html('　<span class="adm-by">{word}</span>', word=common.show(w.CORRECTED)) if corrected else Markup(),
         correct=common.show(w.CORRECT), correct_of=common.named(w.CORRECT_OF, name=name), replace=common.show(w.REPLACE),
         replace_of=common.named(w.REPLACE_OF, name=name), withdraw=common.show(w.WITHDRAW), withdraw_of=common.named(w.WITHDRAW_OF, name=name),
     )

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from ui.api.admin import Find, Kind, carried_out
-from ui.api.administration import Administration
+from ui.api.administration import PROGRESS, Administration
 from ui.pages import words as common
 from ui.pages.admin import figures, files, records, work
 from ui.pages.admin import words as w
@@ -28,7 +28,7 @@ def router(doing: Administration, versioned: Callable[[str], str]) -> APIRouter:
     async def whole() -> HTMLResponse:
         return HTMLResponse(page)
 
-    @api.get("/page/admin/job", summary="看进度")
+    @api.get("/page/admin/job", summary=PROGRESS)
     async def job() -> HTMLResponse:
         return await shown(lambda: work.job(doing.jobs.now))
 
@@ -107,7 +107,7 @@ def _ways() -> Markup:
         '<dialog id="adm-out" aria-labelledby="adm-out-title"><form method="dialog"><h2 id="adm-out-title">{title}</h2>'
         '<p data-name lang="zh-CN"></p><fieldset><legend class="wj-hidden">{ways}</legend>{withdraw}{purge}</fieldset>'
         '<p class="adm-row"><button value="go" class="adm-go">{go}</button><button value="">{cancel}</button></p></form></dialog>',
-        title=common.show(w.WITHDRAW), ways=common.show(w.WAYS),
+        title=common.show(w.SURE), ways=common.show(w.WAYS),
         withdraw=way("withdraw", w.JUST_WITHDRAW, w.JUST_WITHDRAW_NOTE, html(" checked")), purge=way("purge", w.PURGE, w.PURGE_NOTE, Markup()),
         go=common.show(w.GO_ON), cancel=common.show(w.CANCEL),
     )

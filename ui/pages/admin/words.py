@@ -22,7 +22,7 @@ LOOSE, LOOSE_NOTE = Word("没有编入的上传文件", "Uploads that are not in
 BRING_BACK, DISCARD = Word("编入", "Index"), Word("删除", "Delete")
 WITHDRAWN = Word("不在索引里（已撤下或还没有编入）", "Not in the index (withdrawn or not indexed yet)")
 FIND = Word("标题、单位、文号、来源", "Title, office, number, source")
-SEARCH, CLEAR = Word("查找", "Search"), Word("清除", "Clear")
+SEARCH = Word("查找", "Search")
 DOCUMENTS = Word("索引里的文件", "Documents in the index")
 NONE_FITS = Word("没有符合的文件。", "No document fits.")
 REPLACE, WITHDRAW, CORRECT = Word("换新版", "New version"), Word("撤下……", "Withdraw…"), Word("更正信息", "Correct")
@@ -35,7 +35,7 @@ COUNT = Word("共 {count} 份", "{count} in all")
 
 # ---------------------------------------------------------------- the two ways of taking a document out
 
-SURE = Word("撤下“{name}”", "Take out “{name}”")
+SURE = Word("撤下，还是彻底清除？", "Withdraw, or clear away?")
 WAYS = Word("怎样撤", "How")
 JUST_WITHDRAW = Word("撤下", "Withdraw")
 JUST_WITHDRAW_NOTE = Word("不再用来回答，也搜不到。原文件还在，随时可以恢复；备份和记录里的引文不动。",
@@ -112,7 +112,7 @@ KINDS = {"": Word("全部", "All"), "ask": Word("提问", "Questions"), "search"
 FIND_ENTRY = Word("姓名、问题、文件编号、请求编号", "Name, question, document or request id")
 KIND, SINCE, UNTIL = Word("操作", "What"), Word("从（UTC）", "From (UTC)"), Word("到（UTC）", "To (UTC)")
 EXPORT = Word("导出 CSV", "Export CSV")
-TIME, WHO, WHAT, RESULT, CITED_DOCUMENTS, DOOR = Word("时间（UTC）", "Time (UTC)"), Word("用户", "Who"), Word("内容", "What"), Word("结果", "Result"), Word("涉及的文件", "Documents"), Word("入口", "Door")
+TIME, WHO, WHAT, RESULT, CITED_DOCUMENTS = Word("时间（UTC）", "Time (UTC)"), Word("用户", "Who"), Word("内容", "What"), Word("结果", "Result"), Word("涉及的文件", "Documents")
 NOBODY = Word("未具名", "Unnamed")
 NO_ENTRY = Word("没有符合的记录。", "No entry fits.")
 STATUS = {
@@ -125,7 +125,7 @@ STATUS = {
 
 DAYS, PERIOD = Word("最近 {days} 天", "Last {days} days"), Word("时段", "Period")
 NO_USAGE = Word("这段时间还没有人提问。", "Nobody has asked anything in this period.")
-QUESTIONS, PEOPLE, REFUSED, MEDIAN = Word("提问", "Questions"), Word("提问的人", "People"), Word("没有依据的占比", "Without evidence"), Word("用时中位数", "Median time")
+QUESTIONS, PEOPLE, REFUSED, MEDIAN = Word("提问", "Questions"), Word("提问的人", "People"), Word("没有依据的占比", "Without evidence"), Word("用时中位数（毫秒）", "Median time (ms)")
 PER_DAY, REFUSED_PER_DAY, LATENCY = Word("每天的提问", "Questions a day"), Word("每天没有依据的占比", "Share without evidence, by day"), Word("回答用时（毫秒）", "Time of an answer (ms)")
 MOST_ASKED, UNANSWERED = Word("问得最多的", "Asked most"), Word("没有找到依据的问题", "Questions without evidence")
 QUESTION, TIMES, LAST = Word("问题", "Question"), Word("次数", "Times"), Word("最近一次", "Last")
