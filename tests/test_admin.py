@@ -70,6 +70,14 @@ def test_a_document_is_added_replaced_withdrawn_and_brought_back(admin: Admin, a
     assert admin.ask()["status"] == "no_evidence"
     assert admin.index("防滑.txt")["state"] == "done"
     assert "0531-77120045" in admin.ask()["answer"]
+    own = admin.documents()["00.txt"]["id"]  # no upload: it lies in a folder of the machine
+    admin.work("POST", f"/documents/{own}/withdraw", {"confirm": True})
+    loose = {file["name"]: file["uploaded"] for file in admin.http.get("/api/v1/admin/index").json()["loose"]}
+    assert loose == {"防滑（2）.txt": True, "docs/00.txt": False} and "00.txt" not in admin.documents()
+    admin.index("docs/00.txt")
+    assert admin.documents()["00.txt"]["id"] == own
+    _problem(admin.http.post("/api/v1/admin/index", json={"files": ["docs/01.txt"]}), 422)
+    _problem(admin.http.post("/api/v1/admin/index", json={"files": ["/etc/hostname"]}), 422)
     said = [e.question for e in entries(at / "audit") if e.kind == "admin"]
     assert any(s.startswith("上传文件 防滑.txt") for s in said) and "编入：新增 1" in said and any(s.startswith("撤下文件 d") for s in said)
 

@@ -57,7 +57,7 @@ def opened(browser, address: str) -> Iterator[Callable[..., Visit]]:
 
 def done(seen: Visit, what: str = "") -> None:
     """Waits until the work has ended well."""
-    expect(seen.page.locator("[data-job=done]")).to_contain_text(what, timeout=30_000)
+    expect(seen.page.locator("[data-job=done]")).to_contain_text(what, use_inner_text=True, timeout=30_000)
 
 
 def row(seen: Visit, text: str):
@@ -78,7 +78,7 @@ def test_a_document_from_upload_to_withdrawal(opened, visit, address: str, tmp_p
     done(seen, "重复 1")
     expect(page.locator("#adm-taken li")).to_have_count(4)
     expect(page.locator("#adm-taken .adm-bad")).to_contain_text("不是.pdf")
-    expect(page.locator(".adm-report")).to_contain_text("新增 2")
+    expect(page.locator(".adm-report")).to_contain_text("新增 2", use_inner_text=True)
     expect(page.locator("#adm-pane tbody")).to_contain_text(HOSTILE)
 
     reader = visit(address)
@@ -127,7 +127,7 @@ def test_a_correction_shows_who_made_it_and_is_answered_with(opened, address: st
     seen = opened()
     row(seen, "00.txt").get_by_role("link", name="更正").click()
     page = seen.page
-    expect(page.locator(".adm-field", has_text="成文日期")).to_contain_text("原文：2015年1月1日")
+    expect(page.locator(".adm-field", has_text="成文日期")).to_contain_text("原文：2015年1月1日", use_inner_text=True)
     page.get_by_label("文号").fill("鹭办发〔2030〕99号")
     page.get_by_label("发文机关").fill("鹭岛值守办公室\n松江市机关事务局")
     page.get_by_role("button", name="保存并编入").press("Enter")

@@ -129,6 +129,8 @@ def test_every_operation_has_an_example_that_works(address: str) -> None:
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
             assert operation["summary"] and operation["description"] and operation["tags"], path
+            if path.startswith("/api/v1/admin"):  # not for everybody: see test_admin.py
+                continue
             for media in operation.get("requestBody", {}).get("content", {}).values():
                 schema = described["components"]["schemas"][media["schema"]["$ref"].rsplit("/", 1)[1]]
                 examples = [e["value"] for e in media.get("examples", {}).values()] or [

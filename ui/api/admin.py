@@ -23,7 +23,7 @@ from ui.api.problems import READING, WRITING, responses
 UPLOADS = "/api/v1/admin/uploads/"
 """Below this address bodies may be as large as documents."""
 _READ = responses(*READING, 403, 422)
-_WORK = responses(*READING, *WRITING, 409, 507)
+_WORK = responses(*READING, *WRITING, 404, 405, 409, 507)
 _LOOK = 0.2
 """Seconds between two looks at how far the work is."""
 Find = Annotated[str, Query(max_length=200)]
@@ -59,7 +59,7 @@ def _add_files(api: APIRouter, doing: Administration) -> None:
         data = await request.body()
         return JSONResponse(to_json(await carried_out(lambda: doing.library.receive(name, data, replaces or None))), 201)
 
-    @api.delete("/uploads/{name}", summary="删除上传的文件", status_code=204, responses=_WORK | responses(404))
+    @api.delete("/uploads/{name}", summary="删除上传的文件", status_code=204, responses=_WORK)
     async def discard(name: str) -> Response:
         """只删没有编入的（已撤下、读不出来的）。"""
         await carried_out(lambda: doing.library.discard(name))
@@ -85,7 +85,7 @@ def _add_files(api: APIRouter, doing: Administration) -> None:
 def _add_index(api: APIRouter, doing: Administration) -> None:
     @api.post("/index", summary="编入", status_code=202, response_model=models.StartedModel, responses=_WORK)
     async def index(request: Request, body: models.IndexRequest) -> Any:
-        """把上传的文件（files）编入索引，同时撤下 withdraw 里的旧版本；files 为空时，让索引与所有已收录的文件夹一致。"""
+        """把上传的（或 GET /index 的 loose 里的）文件编入索引，同时撤下 withdraw 里的旧版本；files 为空时，让索引与所有已收录的文件夹一致。"""
         return await _begun(lambda: doing.index(asker_of(request).name, body.files, body.withdraw))
 
     @api.post("/check", summary="检查索引", status_code=202, response_model=models.StartedModel, responses=_WORK)

@@ -10,7 +10,7 @@ Id = Short
 
 
 class IndexRequest(Strict):
-    """A run over uploaded files, or over everything that was indexed before (no files)."""
+    """A run over these files (uploaded ones by name, or what GET /index calls loose), or over everything that was indexed before."""
 
     files: list[Short] = Field(default=[], max_length=1000, examples=[[]])
     withdraw: list[Id] = Field(default=[], max_length=1000, examples=[[]])

@@ -1,7 +1,9 @@
 """What administrators do: let in, written down, carried out. Doors and the page call these methods and nothing beneath."""
 
 import datetime as dt
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,7 +20,7 @@ from ui.api.audit import Entry, entries, newest
 from ui.api.corrections import Value
 from ui.api.identity import asker_of
 from ui.api.jobs import Job, Jobs, Outcome, Tell
-from ui.api.library import Library
+from ui.api.library import Library, Loose
 from ui.api.logs import REQUEST
 from ui.api.operators import may_administer
 from ui.api.service import Service
@@ -37,7 +39,7 @@ _WORDS: Mapping[str, str] = {"index": "编入", "withdraw": "撤下", "purge": "
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The index as it stands. bytes: on disk, all generations; free: on the disk. roots, absent: see `Library`."""
+    """The index as it stands. bytes: on disk, all generations; free: on the disk. roots, absent, loose: see `Library`."""
 
     generation: str
     embedder: str
@@ -50,6 +52,7 @@ class Health:
     absent: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
     withdrawn: int
+    loose: tuple[Loose, ...]
     checked: Job | None
 
 
@@ -89,14 +92,14 @@ class Administration:
     # ------------------------------------------------------------ work on the index
 
     def index(self, who: str, files: Sequence[str] = (), remove: Sequence[str] = ()) -> Job:
-        """Indexes these uploads (they come back if they were withdrawn), or, if there are none, all that was indexed before.
+        """Indexes these files (see `Library.named`; they come back if they were withdrawn), or, if there are none, all that
+        was indexed before.
 
         remove: documents that go in the same step. Raises UsageError and IndexBusy; as do the others here.
         """
-        named = [self.library.upload(name) for name in files]
         self._known(remove)
-        paths = [self.library.folder, *named] if named else self.library.roots
-        if not named and self.library.folder.is_dir():
+        paths = [self.library.named(name) for name in files] or self.library.roots
+        if self.library.folder.is_dir():
             paths.append(self.library.folder)
         return self.jobs.start("index", who, lambda tell: self._build(paths, remove, tell))
 
@@ -127,14 +130,12 @@ class Administration:
 
     def health(self) -> Health:
         """The index as it stands."""
-        import shutil
-
         index, folder = self.library.index, self.service.pipeline.settings.index
-        sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
         return Health(
             index.generation, index.embedder_name, len(index.metas), len(index), sum(1 for _ in (folder / "generations").iterdir()),
-            sum(sizes), shutil.disk_usage(folder).free, tuple(path.name for path in self.library.roots), tuple(self.library.absent),
-            tuple(_failures(index.files)), len({mark.content for mark in index.withdrawn}), self._checked,
+            _size(folder), shutil.disk_usage(folder).free, tuple(path.name for path in self.library.roots), tuple(self.library.absent),
+            tuple(_failures(index.files)), len({mark.content for mark in index.withdrawn}), tuple(self.library.loose()),
+            self._checked,
         )
 
     # ------------------------------------------------------------ records
@@ -200,6 +201,15 @@ class Administration:
         wanted = find.casefold()
         return (e for e in found if (not kind or e.kind == kind)
                 and wanted in "\n".join((e.who, e.question, e.request, *e.documents)).casefold())
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files in a folder; a run may be removing some of them."""
+    size = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            size += path.stat().st_size if path.is_file() else 0
+    return size
 
 
 def _failures(files: Sequence[Any]) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from rag.files import (
     typed_errors,
 )
 from rag.index import DocumentEntry, FileEntry, Index
-from rag.index.scan import Anchor, absolute
+from rag.index.scan import Anchor, absolute, walk
 from rag.loading import load
 from rag.loading.overrides import MAX_BYTES, SUFFIX
 from ui.api import corrections
@@ -43,10 +43,12 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Loose:
-    """An uploaded file that holds no document of the index: withdrawn, not indexed yet, or unreadable (`reason`)."""
+    """A file that holds no document of the index: withdrawn or not indexed yet; of the uploaded ones also those that cannot
+    be read (`reason`). name: of an uploaded file its name, of others the path as the index writes it down."""
 
     name: str
     bytes: int
+    uploaded: bool
     reason: str = ""
 
 
@@ -111,19 +113,30 @@ class Library:
         return path
 
     def loose(self) -> list[Loose]:
-        """Uploaded files that hold no document of the index."""
-        if not self.folder.is_dir():
-            return []
-        known = {self._anchor.path(file.path): file for file in self.index.files}
-        found = [(path, known.get(absolute(path))) for path in sorted(self.folder.iterdir())
-                 if path.is_file() and not path.name.startswith(".") and not path.name.endswith(SUFFIX)]
-        return [Loose(path.name, path.stat().st_size, (file.error or "") if file else "")
-                for path, file in found if file is None or not file.documents]
+        """Files below the indexed folders, and uploads, that hold no document of the index."""
+        known = {file.path: file for file in self.index.files}
+        folder, own = absolute(self.folder), self._service.pipeline.settings.index
+        out: dict[str, Loose] = {}
+        for root in dict.fromkeys([*([folder] if folder.is_dir() else []), *self.roots]):
+            for file in walk(root, self._anchor, absolute(own)):
+                entry, uploaded = known.get(file.key), file.path.parent == folder
+                if (entry is None and not file.error) or (uploaded and (entry is None or not entry.documents)):
+                    name = file.path.name if uploaded else file.key
+                    out[file.key] = Loose(name, file.size, uploaded, file.error or (entry.error if entry else None) or "")
+        return sorted(out.values(), key=lambda found: (not found.uploaded, found.name))
+
+    def named(self, name: str) -> Path:
+        """The path of an uploaded file, or of one that `loose` names. Raises UsageError."""
+        if "/" not in name:
+            return self.upload(name)
+        if name not in {file.name for file in self.loose() if not file.uploaded}:
+            raise UsageError(f"没有叫“{name}”的文件等着编入。", "请刷新页面后从列表里选。")
+        return self._anchor.path(name)
 
     def discard(self, name: str) -> None:
         """Deletes an uploaded file that holds no document of the index."""
         path = self.upload(name)
-        if name not in {file.name for file in self.loose()}:
+        if name not in {file.name for file in self.loose() if file.uploaded}:
             raise UsageError(f"“{name}”还在索引里。", "请先撤下它的文件。")
         with typed_errors("删除上传的文件"):
             remove_tree(path)

@@ -89,11 +89,16 @@ def _loose(found: Sequence[Loose]) -> Markup:
     if not found:
         return Markup()
     items = join(html(
-        '<li><span lang="zh-CN"><b>{name}</b> <small>{reason}</small></span><span class="adm-row"><button type="button" data-act="restore" data-name="{name}">{back}</button>'
-        '<button type="button" data-act="discard" data-name="{name}">{discard}</button></span></li>',
-        name=file.name, reason=file.reason or common.show(w.WITHDRAWN), back=common.show(w.BRING_BACK), discard=common.show(w.DISCARD)) for file in found)
+        '<li><span lang="zh-CN"><b>{name}</b> <small>{reason}</small></span><span class="adm-row"><button type="button" data-act="restore" data-name="{name}" {bring_of}>{bring}</button>'
+        '{discard}</span></li>', name=file.name, reason=file.reason or common.show(w.WITHDRAWN), bring=common.show(w.BRING_BACK),
+        bring_of=common.named(w.BRING_BACK_OF, name=file.name), discard=_discard(file.name) if file.uploaded else Markup()) for file in found)
     return html('<section class="adm-part"><h2>{heading}</h2><p class="wj-quiet">{note}</p><ul class="adm-loose">{items}</ul></section>',
                 heading=common.show(w.LOOSE), note=common.show(w.LOOSE_NOTE), items=items)
+
+
+def _discard(name: str) -> Markup:
+    return html('<button type="button" data-act="discard" data-name="{name}" {discard_of}>{discard}</button>', name=name,
+                discard_of=common.named(w.DISCARD_OF, name=name), discard=common.show(w.DISCARD))
 
 
 def _row(entry: DocumentEntry, status: Status, corrected: bool) -> Markup:
