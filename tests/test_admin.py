@@ -12,6 +12,7 @@ import pytest
 from access_fakes import Remembering
 from admin_fakes import NEW, NEWER, QUESTION, Admin, serving
 from test_api import _problem
+from test_api_clients import fuzz
 from test_identity import SECRET, claims, hs256
 
 from rag.files import locked
@@ -20,8 +21,6 @@ from ui.api.audit import Entry, entries
 from ui.api.corrections import Correction, read, written
 from ui.api.settings import Portal
 from ui.api.usage import percentile, usage
-
-SAME = "http://127.0.0.1"
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +247,13 @@ def test_pages_that_may_ask_may_not_administer(tmp_path: Path, remembering: Reme
         for method, path in _doors(client):
             if method != "GET":
                 _problem(_call(client, method, path), 403)
+
+
+def test_requests_made_from_the_description_get_described_answers(tmp_path: Path, remembering: Remembering) -> None:
+    portal = {"identity": "token", "token_key": SECRET, "admins": (claims()["sub"],), "audit_sync": False}
+    with serving(tmp_path, remembering, **portal) as address:
+        sent, wrong = fuzz(address, 160, seed=3, only="/admin/")
+    assert sent >= 100 and not wrong, "\n".join(wrong[:20])
 
 
 @pytest.mark.parametrize("headers", [{"x-forwarded-for": "10.0.0.8"}, {"host": "evil.example"}])

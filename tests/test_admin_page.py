@@ -74,10 +74,11 @@ def test_a_document_from_upload_to_withdrawal(opened, visit, address: str, tmp_p
     (files / f"{HOSTILE}.txt").write_text(NEW.replace("白桦谷", "青松岭").replace("关于做好", f"关于{HOSTILE}"), encoding="utf-8")
     (files / "不是.pdf").write_bytes(b"MZ" * 200)
     (files / "副本.txt").write_text(NEW, encoding="utf-8")
+    (files / "太大.txt").write_text("大" * 2**20, encoding="utf-8")
     page.locator("#adm-files").set_input_files(sorted(files.iterdir()))
     done(seen, "重复 1")
-    expect(page.locator("#adm-taken li")).to_have_count(4)
-    expect(page.locator("#adm-taken .adm-bad")).to_contain_text("不是.pdf")
+    expect(page.locator("#adm-taken li")).to_have_count(5)
+    expect(page.locator("#adm-taken .adm-bad")).to_contain_text(["不是.pdf", "太大.txt"])
     expect(page.locator(".adm-report")).to_contain_text("新增 2", use_inner_text=True)
     expect(page.locator("#adm-pane tbody")).to_contain_text(HOSTILE)
 

@@ -86,7 +86,8 @@
     for (const [number, file] of [...files].entries()) {
       tell(filled("uploading", { n: number + 1, all: files.length, name: file.name }));
       const query = replaces ? `?replaces=${encodeURIComponent(replaces)}` : "";
-      const { said, error } = await call("PUT", `/uploads/${encodeURIComponent(file.name)}${query}`, file, "application/octet-stream");
+      const most = Number($("#adm-version").dataset.most);
+      const { said, error } = file.size > most ? { error: t("too_big") } : await call("PUT", `/uploads/${encodeURIComponent(file.name)}${query}`, file, "application/octet-stream");
       const line = document.createElement("li");
       line.classList.toggle("adm-bad", Boolean(error));
       const more = said?.refused.length ? `　${t("refused")}${said.refused.join("；")}` : "";

@@ -19,7 +19,7 @@ from ui.pages.escape import html, join
 def router(doing: Administration, versioned: Callable[[str], str]) -> APIRouter:
     """The routes. versioned: the address of a static file, relative to the top."""
     api = APIRouter(include_in_schema=False, default_response_class=HTMLResponse, dependencies=[Depends(doing.enter)])
-    page = _page(versioned)
+    page = _page(versioned, doing.service.pipeline.settings.max_file_mb * 2**20)
 
     async def shown(make: Callable[[], Markup]) -> HTMLResponse:
         return HTMLResponse(await carried_out(make), headers={"Cache-Control": "no-store"})
@@ -70,8 +70,10 @@ def _day(value: dt.date | str) -> dt.date | None:
     return value if isinstance(value, dt.date) else None
 
 
-def _page(versioned: Callable[[str], str]) -> Markup:
-    """Everything that stays while the parts come and go. `gradio-container`: page.css writes its rules for that frame."""
+def _page(versioned: Callable[[str], str], most: int) -> Markup:
+    """Everything that stays while the parts come and go. most: bytes of a file.
+
+    `gradio-container`: page.css writes its rules for that frame."""
     tabs = join(html('<a href="#{name}" data-pane="{name}">{word}</a>', name=name, word=common.show(word)) for name, word in w.PANES.items())
     return html(
         '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><title>{title}</title>'
@@ -86,14 +88,14 @@ def _page(versioned: Callable[[str], str]) -> Markup:
         '<span aria-hidden="true">◐</span></button></span></header></div><main class="adm-main"><h1 class="wj-hidden">{admin}</h1>'
         '<nav class="adm-tabs" {parts}>{tabs}</nav><div id="adm-note" role="status" aria-live="polite"></div>'
         '<ul id="adm-taken" aria-live="polite"></ul><div id="adm-job"></div><div id="adm-pane" tabindex="-1"><p class="wj-quiet">{loading}</p></div></main>{ways}{discard}'
-        '<input type="file" id="adm-version" class="wj-hidden" tabindex="-1" aria-hidden="true">'
+        '<input type="file" id="adm-version" data-most="{most}" class="wj-hidden" tabindex="-1" aria-hidden="true">'
         '<div id="wj-say" class="wj-hidden" role="status" aria-live="polite"></div>'
         '<div id="wj-words" hidden data-words="{words}"></div></div></body></html>',
         title=w.TITLE, css=versioned("page.css"), own_css=versioned("admin.css"), base=versioned("base.js"), script=versioned("admin.js"),
         skip=common.show(w.SKIP), brand=common.show(common.BRAND), pages=common.named(common.PAGES), ask=common.show(common.ASK),
         documents=common.show(common.DOCUMENTS), evaluation=common.show(common.EVALUATION), admin=common.show(common.ADMIN),
         language=common.named(common.LANGUAGE), theme=common.named(common.THEME), parts=common.named(w.PARTS), tabs=tabs,
-        loading=common.show(w.LOADING), ways=_ways(), discard=_discard(), words=common.for_script(w.SCRIPT),
+        loading=common.show(w.LOADING), ways=_ways(), discard=_discard(), most=most, words=common.for_script(w.SCRIPT),
     )
 
 

@@ -135,7 +135,7 @@ PERCENTILES = {"p50": Word("一半", "Half"), "p95": Word("95%", "95%"), "p99": 
 
 SCRIPT = {
     "uploading": Word("正在上传 {n}/{all}：{name}", "Uploading {n}/{all}: {name}"),
-    "refused": Word("没有收下：", "Refused: "), "taken": Word("已收下：", "Taken: "), "nothing_taken": Word("没有收下任何文件。", "Nothing was taken."),
+    "refused": Word("没有收下：", "Refused: "), "taken": Word("已收下：", "Taken: "), "too_big": Word("比上限大。请拆分后再上传。", "It is over the limit. Divide it."), "nothing_taken": Word("没有收下任何文件。", "Nothing was taken."),
     "scan": Word("查看文件", "Looking at files"), "build": Word("编入文件", "Indexing files"), "publish": Word("写入索引", "Writing the index"),
     "of": Word("{done}/{total} 份", "{done}/{total} files"), "passages": Word("段落 {n}", "{n} passages"),
     "rate": Word("{n} 段/秒", "{n} passages/s"), "left": Word("约剩 {n} 秒", "about {n} s left"),
