@@ -83,7 +83,8 @@ def withdraw(folder: Path, remove: Sequence[str], disk: Disk = DISK) -> Report:
 def purge(home: Path, folder: Path, id: str, disk: Disk = DISK, originals: Sequence[Path] = ()) -> Purged:
     """Removes a document from the index in `folder`, from backups and records below `home`, and looks for what is left.
 
-    originals: files of the document that go too (those that were uploaded lie below `home`). Raises UsageError for an unknown id, and what `refresh` raises.
+    originals: files of the document that go too (those that were uploaded lie below `home`). Raises UsageError for an
+    unknown id, and what `refresh` raises.
     """
     index = Index.open(folder)
     if id not in index.metas:

@@ -42,9 +42,12 @@
 
   // ---------------------------------------------------------------- work that takes its time
 
-  async function watch() {
+  async function watch(begun) {
     await fragment("", $("#adm-job"), "./page/admin/job");
-    if ($("#adm-job [data-job]")?.dataset.job !== "running") return;
+    if ($("#adm-job [data-job]")?.dataset.job !== "running") {
+      if (begun) show();  // it was over before we could look
+      return;
+    }
     const events = new EventSource(`${API}/job`);
     events.addEventListener("job", async (event) => {
       const job = JSON.parse(event.data);
@@ -72,8 +75,7 @@
     tell("");
     const { error } = await call(method, path, body);
     if (error) tell(error, true);
-    else await watch();
-    return !error;
+    else await watch(true);
   }
 
   // ---------------------------------------------------------------- uploads
