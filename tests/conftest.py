@@ -4,15 +4,34 @@ import os
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_ANALYTICS_ENABLED="False")
 
+from nothing_leaves import only_here
+
+CHILDREN_HELD = only_here()
+
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from browsing import ARGS, CHROMIUM, Visit
+from torture import FIGURES, SHARE
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """With `make torture`: what was counted and measured."""
+    if SHARE:
+        terminalreporter.section(f"figures, {SHARE:g} of the long form")
+        for line in FIGURES:
+            terminalreporter.line(line)
+
+
+@pytest.fixture(scope="session")
+def children_held() -> bool:
+    """Whether the kernel refuses children of this session what leaves the machine."""
+    return CHILDREN_HELD
 
 
 @pytest.fixture(scope="session")
