@@ -4,20 +4,18 @@ import os
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_ANALYTICS_ENABLED="False")
 
-from nothing_leaves import only_here
-
-CHILDREN_HELD = only_here()
-
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from browsing import ARGS, CHROMIUM, Visit
+from nothing_leaves import only_here
 from torture import FIGURES, SHARE
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
+CHILDREN_HELD = only_here()
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

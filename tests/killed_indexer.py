@@ -72,7 +72,8 @@ def main() -> None:
             said = pipe.read()
         os.waitpid(pid, 0)
         result = json.loads(said) if said else {"killed": True}
-        print(json.dumps({**result, "seconds": time.perf_counter() - began}), flush=True)
+        sys.stdout.write(json.dumps({**result, "seconds": time.perf_counter() - began}) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -297,7 +297,7 @@ def text_that_becomes_code(target: Target) -> None:
     """Templates, formats and shells: {7*7}, ${…}, %s, `…`; the answer says them back as they are."""
     for text in ("{7*7}", "${7*7}", "{{7*7}}", "<%= 7*7 %>", "%s%s%n", "`id`", "$(id)", "'; DROP TABLE--", "{0.__class__}", "\\x00"):
         answer = target.send("POST", "/api/v1/ask", json={"question": f"值班要求{text}"}).json()
-        assert answer["question"] == f"值班要求{text}" and "49" not in answer["answer"].replace("2049", "") or "uid=" not in answer["answer"]
+        assert (answer["question"] == f"值班要求{text}" and "49" not in answer["answer"].replace("2049", "")) or "uid=" not in answer["answer"]
 
 
 @pytest.mark.parametrize("attack", [names_as_paths, text_that_becomes_code], ids=lambda attack: attack.__name__)

@@ -39,7 +39,7 @@ from ui.server import create_app
 
 pytestmark = needs_chromium
 COUNT = amount(500, 5_000)
-BATCH = 20
+BATCH = 25
 
 
 def _document(number: int, texts: Sequence[str]) -> Document:
@@ -155,7 +155,6 @@ def test_in_questions_answers_sources_and_history(hostile: tuple[str, Hostile], 
     address, pipeline = hostile
     seen = visit(address)
     dialogs = watched(seen)
-    kinds = ("answered", "no_evidence", "clarify", "failed")
     for number, document in enumerate(pipeline.all):
         _ask_anew(seen, "answered", number, document)
         assert seen.page.locator("#wj-current [data-source]").count() == len(document.sections)
