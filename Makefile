@@ -65,7 +65,7 @@ lock: setup $(VENV)/.test $(TOOLS)/bin/uv
 	  --generate-hashes --no-annotate --no-header --output-file .ci/requirements.lock
 	$(BIN)/python .ci/licences.py > .ci/licences.txt
 
-# What is installed, with licences and digests, as CycloneDX JSON.
+# What is installed, with licences, as CycloneDX JSON.
 SBOM ?= build/wenju.cdx.json
 sbom: setup $(TOOLS)/bin/uv
 	$(TOOLS)/bin/cyclonedx-py environment --output-reproducible --validate --pyproject pyproject.toml --mc-type application \
