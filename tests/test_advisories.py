@@ -22,9 +22,11 @@ from test_hostile_files import OUTSIDE, docx_with, pdf
 from web_fakes import EXAMPLE, WebPipeline
 
 from rag.config import Settings
-from rag.errors import DocumentError
+from rag.errors import DocumentError, SettingError
 from rag.loading import load
-from ui.server import create_app
+from ui.api.service import Service
+from ui.api.settings import Portal
+from ui.server import create_api, create_app
 
 SECRET = "此处绝密不得外传"
 
@@ -280,6 +282,21 @@ GRADIO = (reading_files, dots_in_asset_paths, other_spellings_of_blocked_paths, 
 @pytest.mark.parametrize("attack", GRADIO, ids=lambda attack: attack.__name__)
 def test_what_worked_against_gradio_does_not_work_here(attack: Callable[[Target], None], target: Target) -> None:
     attack(target)
+
+
+def test_names_of_a_service_without_sign_in_are_listed(tmp_path: Path) -> None:
+    def asked(host: str, **settings: object) -> int:
+        app = create_api(Service(WebPipeline(Settings(home=tmp_path), SEEDS)), Portal(**settings).checked())
+        with running(app) as address:
+            return httpx.get(f"{address}/api/v1/documents", headers={"host": host}).status_code
+
+    assert asked("wenju.office") == 421 and asked("WENJU.office:80", hosts=("wenju.office",)) == 200
+    assert asked("a.wenju.office", hosts=("wenju.office",)) == 421
+    assert asked("portal.example", trusted_proxies=("127.0.0.1",)) == 200, "the proxy answers for the names it lets through"
+    assert asked("portal.example", identity="token", token_key="k" * 40) == 401, "whoever signs in brings what no other site has"
+    for wrong in ("*", "https://wenju.office", "wenju.office:80", "Wenju", "a/b", ""):
+        with pytest.raises(SettingError, match=r"portal\.hosts"):
+            Portal(hosts=(wrong,)).checked()
 
 
 # ---------------------------------------------------------------- the peers
