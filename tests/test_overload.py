@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 from test_api import SEEDS, running
 from test_api_limits import process
 from torture import SHARE, amount, figure
@@ -23,6 +24,7 @@ from rag.config import Settings
 from rag.schema import Answer, Event, Interpreted
 from ui.api import audit
 from ui.api.settings import Portal
+from ui.pages import mount
 from ui.server import create_app
 
 
@@ -234,13 +236,13 @@ class Load:
         return cls(int(status.split("VmRSS:")[1].split()[0]), len(list(Path(f"/proc/{pid}/fd").iterdir())))
 
 
-async def _a_while(address: str, seconds: float) -> int:
-    """Readers of the page and of the doors, some of whom leave in the middle; how many requests that was."""
+async def _a_while(address: str, seconds: float, least: int = 0) -> int:
+    """Readers of the page and of the doors, some of whom leave in the middle; how many requests that was, `least` or more."""
     until, done = time.monotonic() + seconds, 0
 
     async def reader(connection: Connection, number: int) -> None:
         nonlocal done
-        while time.monotonic() < until:
+        while time.monotonic() < until or done < least:
             match number % 4:
                 case 0:
                     await connection.send("POST", "/api/v1/ask", {"question": f"{EXAMPLE}{done}"})
@@ -274,11 +276,28 @@ def _at_rest(pid: int, address: str) -> Load:
     return load
 
 
+def test_visits_that_ended_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradio remembers 10,000 of them, half a gigabyte; a soak of ten minutes showed it."""
+    monkeypatch.setattr(mount, "_SESSIONS", 5)
+    app = create_app(Echo(Settings(home=tmp_path), SEEDS), Portal(identity="header", trusted_proxies=("127.0.0.1",), audit_sync=False))
+
+    async def visits(address: str) -> None:
+        async with connections(address, 1) as (connection,):
+            for number in range(12):
+                await _on_the_page(connection, number)
+
+    with running(app) as address:
+        asyncio.run(visits(address))
+    gradio = app.router.routes[-1].app.app
+    assert 0 < len(gradio.state_holder.session_data) <= 5
+    assert len(gradio.get_blocks()._queue.event_analytics) <= 1
+
+
 def test_nothing_grows(tmp_path: Path) -> None:
     """Memory after warm-up, and open files. In CI minutes are not to be had, so there the measure is memory for each request."""
     seconds = amount(10, 4 * 3600)
     with process(tmp_path, delay=0.002) as (server, address):
-        asyncio.run(_a_while(address, 60 if SHARE else 5))
+        asyncio.run(_a_while(address, 5, 6_000 if SHARE else 0))  # until as many visits are remembered as ever will be
         before, began = _at_rest(server.pid, address), time.monotonic()
         done = asyncio.run(_a_while(address, seconds))
         after, lasted = _at_rest(server.pid, address), time.monotonic() - began
