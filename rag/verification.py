@@ -45,6 +45,7 @@ _SURNAMES = ("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋
              "熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文")
 _ROLE = "同志|局长|厅长|处长|科长|主任|书记|省长|市长|县长|区长|部长|主席|院长|校长|所长|队长|秘书长|联系人|负责人|发言人"
 _PERSON = re.compile(rf"([{_SURNAMES}][{HAN}]{{1,2}}?)(?={_ROLE})|(?:{_ROLE})(?:为|是|:)?([{_SURNAMES}][{HAN}]{{1,2}})")
+_SAYING = re.compile(r"根据|按照|要求|规定|明确|指出|提出|强调|表示|其中|同时|此外|另外|以及|并且|应做到|做到|通知|文件|资料|方面")
 _TERM = re.compile(r"[《“「]([^》”」]{2,60})[》”」]")
 
 
@@ -135,7 +136,7 @@ class Verifier:
         about, found = self._about, dict[int, None]()
         if (own := self._own_words(canonical(written).rstrip(_STOPS), cited)) is not None:
             return (own,), "", frozenset(find_places(written)) or about
-        whole = bigrams(canonical(written))
+        whole = matter(canonical(written))
         for clause in clauses(written):
             about = frozenset(find_places(clause)) or about
             rests, why = self._clause(canonical(clause), whole, cited, about)
@@ -173,7 +174,7 @@ class Verifier:
         elsewhere the same words may be said of something else.
         """
         clause = clause.rstrip(_STOPS)
-        row, pairs = tokens(clause), bigrams(clause)
+        row, pairs = tokens(clause), matter(clause)
         if not any(t.kind for t in row) and sum(t.form.isalnum() for t in row) < 4:
             return None, ""
         allowed = [i for i, owner in enumerate(self._owners) if about <= owner]
@@ -213,7 +214,7 @@ class Verifier:
 
     def _replaced(self, written: str, about: frozenset[str], why: str) -> Checked:
         """The sentence of the evidence that says most of it, when it says enough to be what was meant."""
-        pairs = bigrams(canonical(written))
+        pairs = matter(canonical(written))
         best: tuple[float, str, int] = (LEAST, "", -1)
         for i, source in enumerate(self._sources):
             if not about <= self._owners[i]:
@@ -229,6 +230,13 @@ class Verifier:
 
 
 # ---------------------------------------------------------------- a clause against a stretch of its source
+
+def matter(text: str) -> list[str]:
+    """Bigrams of a canonical text that have to be found in its source: without the words that `conflict` compares one by
+    one, and without those that only say who says it."""
+    kept = "".join(" " if t.kind not in ("", "number", "latin") else t.form for t in tokens(_SAYING.sub(" ", text)))
+    return [pair for pair in bigrams(kept) if len(pair) > 1 or pair.isdecimal()]
+
 
 def conflict(row: Sequence[Token], stretch: Sequence[Token], known: str) -> str:
     """What the clause says otherwise than the stretch, token by token; "" when nothing.
