@@ -39,7 +39,7 @@ _STRICT = frozenset({"number", "most", "least", "forbidden", "not", "before", "a
 _OPPOSED = frozenset({"forbidden", "not", "allowed", "demanded", "more", "less"})
 _KEPT = frozenset({"most", "least", "forbidden", "not", "before", "after"})
 """What a sentence may not leave out of a clause that it repeats."""
-_ACTIVE = re.compile(r"://|www\.|\]\(|</?[a-z!]|```|!\[|javascript:", re.I)
+_ACTIVE = re.compile(r"｜|://|www\.|\]\(|</?[a-z!]|```|!\[|javascript:", re.I)
 """Links and markup: evidence is quoted with them, but nothing new is written with them."""
 _SURNAMES = ("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹"
              "熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文")
@@ -102,14 +102,15 @@ class Verifier:
     """Checks the sentences of one answer, in order.
 
     idf: weight of a bigram in the collection. closeness: of a sentence to some texts, mean over its tokens, in [0, 1].
-    An office or place that a sentence names holds for the ones after it until another is named, as a reader takes it.
+    A place or office that a document is of, once a sentence names it, holds for the sentences after it until another one
+    is named, as a reader takes it: they rest on documents of that place alone.
     """
 
     def __init__(
         self, sources: Sequence[Source], idf: Callable[[str], float], closeness: Callable[[str, Sequence[str]], float]
     ) -> None:
         self._sources, self._idf, self._closeness = sources, idf, closeness
-        self._owners = [frozenset(find_places(source.known)) for source in sources]
+        self._frames = "\n".join(canonical(source.frame) for source in sources)
         self._about: frozenset[str] = frozenset()
         self._shown: set[str] = set()
 
@@ -135,15 +136,17 @@ class Verifier:
         """The sources that support the sentence; what is wrong when none do; the places it is about at its end."""
         about, found = self._about, dict[int, None]()
         if (own := self._own_words(canonical(written).rstrip(_STOPS), cited)) is not None:
-            return (own,), "", frozenset(find_places(written)) or about
+            return (own,), "", self._named(canonical(written)) or about
         whole = matter(canonical(written))
-        for clause in clauses(written):
-            about = frozenset(find_places(clause)) or about
-            rests, why = self._clause(canonical(clause), whole, cited, about)
-            if why:
-                return (), why, about
-            if rests is not None:
-                found[rests] = None
+        for clause in (canonical(c).rstrip(_STOPS) for c in clauses(written)):
+            about = self._named(clause) or about
+            # two offices may be named together ("甲局、乙局都要求…"): then each has to say so
+            for named in [about] if self._of(about) else [frozenset({name}) for name in sorted(about)]:
+                rests, why = self._clause(clause, whole, cited, named)
+                if why:
+                    return (), why, about
+                if rests is not None:
+                    found[rests] = None
         if not found:
             return (), "没有说出什么", about
         texts = [self._sources[i].text for i in found]
@@ -157,13 +160,22 @@ class Verifier:
         return tuple(sorted(found)), "", about
 
     def _own_words(self, said: str, cited: Sequence[int]) -> int | None:
-        """The source whose own words these are, from the beginning of one of its clauses on."""
-        about = frozenset(find_places(said)) or self._about
-        for i in sorted(range(len(self._sources)), key=lambda i: i not in cited):
-            at = self._sources[i].words.find(said) if len(said) > 1 and about <= self._owners[i] else -1
-            if at == 0 or (at > 0 and self._sources[i].words[at - 1] in ENDS):
+        """The source in which these very words are one whole clause or several."""
+        for i in sorted(self._of(self._named(said) or self._about), key=lambda i: i not in cited):
+            words = f",{self._sources[i].words},"
+            at = words.find(said)
+            if len(said) > 1 and at > 0 and words[at - 1] in ENDS and words[at + len(said)] in ENDS:
                 return i
         return None
+
+    def _named(self, text: str) -> frozenset[str]:
+        """Places and offices of a canonical text that some document is of."""
+        names = [*find_places(text), *(t.form for t in tokens(text) if t.kind == "name")]
+        return frozenset(name for name in names if name in self._frames)
+
+    def _of(self, about: frozenset[str]) -> list[int]:
+        """The sources that speak of all of these."""
+        return [i for i, source in enumerate(self._sources) if all(name in source.known for name in about)]
 
     def _clause(
         self, clause: str, whole: Sequence[str], cited: Sequence[int], about: frozenset[str]
@@ -173,25 +185,23 @@ class Verifier:
         whole: bigrams of the sentence. The clause is held against the stretches that say most of it and of the sentence:
         elsewhere the same words may be said of something else.
         """
-        clause = clause.rstrip(_STOPS)
         row, pairs = tokens(clause), matter(clause)
         if not any(t.kind for t in row) and sum(t.form.isalnum() for t in row) < 4:
             return None, ""
-        allowed = [i for i, owner in enumerate(self._owners) if about <= owner]
-        if not allowed:
-            return None, f"没有{'、'.join(sorted(about))}的依据"
+        if not any(t.kind in _STRICT for t in row) and any(self._share(pairs, s.framed) >= ENOUGH for s in self._sources):
+            return None, ""  # it only says whose document it is
         near = []
-        for i in allowed:
+        for i in self._of(about):
             for own, said in self._sources[i].stretches:
                 share = self._share(pairs, own | self._sources[i].framed)
-                if share >= LEAST:
+                if share >= LEAST and self._share(pairs, own) >= LEAST / 2:
                     near.append((share + self._share(whole, own) / 2, i in cited, i, said))
         near.sort(key=lambda n: (-round(n[0], 2), not n[1], n[2]))
         first = "原文没有这样说"
         for n, (share, _, i, said) in enumerate(near[:_TRIED]):
             if share < near[0][0] - _AS_NEAR:
                 break
-            why = conflict(row, said, self._sources[i].known)
+            why = conflict(row, said, f"{self._sources[i].known}\n{self._frames}")
             if not why:
                 return i, ""
             first = first if n else why
@@ -216,9 +226,8 @@ class Verifier:
         """The sentence of the evidence that says most of it, when it says enough to be what was meant."""
         pairs = matter(canonical(written))
         best: tuple[float, str, int] = (LEAST, "", -1)
-        for i, source in enumerate(self._sources):
-            if not about <= self._owners[i]:
-                continue
+        for i in self._of(about):
+            source = self._sources[i]
             for span in sentences(source.text):
                 own = source.text[span.start : span.end]
                 share = self._share(pairs, frozenset(bigrams(canonical(own + source.frame))))
@@ -250,11 +259,11 @@ def conflict(row: Sequence[Token], stretch: Sequence[Token], known: str) -> str:
             if b - a == 1 < len(row) and row[a].kind in _KEPT:
                 return "限定、肯定或否定与原文不同"
             continue
-        if why := _added(row[a:b], stretch[c:d], known):
-            return why
         inside = 0 < n < len(steps) - 1
         left, right = _same_clause(stretch[c:d])
         lost = [*(left if n else ()), *(right if n < len(steps) - 1 else ())]
+        if why := _added(row[a:b], lost, known):
+            return why
         if any(t.kind in _KEPT for t in lost) and len(steps) > 1:
             return "少了原文的限定或否定"
         if inside and b < len(row) and row[b].kind == "number" and any(

@@ -19,9 +19,11 @@ from rag.schema import Draft, Event, Evidence, Statement
 from rag.text import compact, readable
 from rag.verification import Checked, Source, Verifier
 
-_MARKER = re.compile(r"\s*[\[［【](?:资料|来源)?\s*(\d{1,3}(?:\s*[,，、]\s*(?:资料)?\d{1,3})*)\s*[\]］】]")
+_MARKER = re.compile(r"\s*[\[［【](?:资料|来源|编号)?\s*(\d{0,3}(?:\s*[,，、]\s*(?:资料|编号)?\d{1,3})*)\s*[\]］】]|(?:根据|依据|按照)?资料(\d{1,3})(?:[，,：:]|的?规定，?|显示，?)?")
 _END = re.compile(rf"[。！？!?\n]+[”’」』）)]*(?:{_MARKER.pattern})*[。；]?")
 _ENUMERATOR = re.compile(r"^\s*(?:[-*•·>#]+\s*|\d{1,2}[.、)）]\s*(?!\d))+")
+_AS_NEAR = 0.97
+"""A written sentence comes at least this share as near to the question as the documents' own words do."""
 _MANY = 1 / 3
 """Share of dropped sentences from which the reader is told."""
 _EMPHASIS = re.compile(r"\*\*|__|`")
@@ -48,12 +50,13 @@ class Writing:
 
 
 def write(
-    writing: Writing, model: Guard, question: str, evidence: Sequence[Evidence], shown: Sequence[int], verifier: Verifier
+    writing: Writing, model: Guard, question: str, evidence: Sequence[Evidence], shown: Sequence[int], verifier: Verifier,
+    speaks_to: Callable[[str], bool],
 ) -> Iterator[Statement]:
     """The sentences that hold, each as soon as it is checked; all else goes into `writing`.
 
     shown: indexes into the evidence in the order in which the answer numbers it; so are the passages of the prompt, and
-    the verifier's sources.
+    the verifier's sources. speaks_to: whether a sentence is about what is asked; a model likes to copy what is not.
     """
     passages = [prompts.Quoted(_heading(evidence[i]), evidence[i].text) for i in shown]
     try:
@@ -64,6 +67,8 @@ def write(
                     writing.nothing = True
                 elif text:
                     checked = verifier.check(text, [n - 1 for n in cited])
+                    if checked.text and not speaks_to(checked.text):
+                        checked = replace(checked, text="", sources=(), outcome="dropped", why="没有说到所问的事")
                     writing.checks.append(checked)
                     if checked.text:
                         statement = Statement(checked.text.rstrip("。；;，,"), tuple(shown[n] for n in checked.sources))
@@ -83,8 +88,11 @@ def composed(
     """
     numbers = numbered(draft)
     verifier = Verifier(sources_of(evidence, list(numbers)), idf, closeness)
+    said = [s.text for s in draft.point] or [evidence[i].point for i in list(numbers)[:1]]
+    least = _AS_NEAR * max(closeness(query.text, [text]) for text in said)
     yield Event("status", "语言模型正在写")
-    with closing(write(writing, model, query.text, evidence, list(numbers), verifier)) as statements:
+    with closing(write(writing, model, query.text, evidence, list(numbers), verifier,
+                       lambda text: closeness(query.text, [text]) >= least)) as statements:
         for statement in statements:
             yield Event("delta", sentence(statement, numbers))
     yield Event("status", writing.outcome)
@@ -112,12 +120,12 @@ def _remark(writing: Writing) -> str:
 
 
 def sources_of(evidence: Sequence[Evidence], shown: Sequence[int]) -> list[Source]:
-    """What written sentences may rest on, in the order in which the answer numbers it."""
+    """What written sentences may rest on, in the order in which the answer numbers it: not on what speaks to a model."""
     out = []
     for item in (evidence[i] for i in shown):
         meta = item.document.meta
         frame = (meta.title, *meta.issuers, *item.section_path, meta.period, *meta.addressees)
-        out.append(Source(item.text, "\n".join(part for part in frame if part)))
+        out.append(Source(prompts.without_orders(item.text), "\n".join(part for part in frame if part)))
     return out
 
 
@@ -152,6 +160,6 @@ def whole_sentences(pieces: Iterator[str]) -> Iterator[str]:
 
 def without_markers(written: str) -> tuple[str, list[int]]:
     """A sentence without citation markers, list signs and emphasis; and the numbers that it cites."""
-    cited = [int(n) for found in _MARKER.finditer(written) for n in re.findall(r"\d+", found.group(1))]
+    cited = [int(n) for found in _MARKER.finditer(written) for n in re.findall(r"\d+", found.group())]
     bare = _EMPHASIS.sub("", _ENUMERATOR.sub("", _MARKER.sub("", written)))
     return readable("".join(c for c in bare if c.isprintable() or c.isspace()).strip()), cited

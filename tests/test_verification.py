@@ -67,6 +67,23 @@ def test_the_right_text_of_the_wrong_office_is_not_shown() -> None:
     assert "8826009" not in check.check("值班室电话：0931-8826009。", (0,)).text  # a reader takes it for 上党区's
 
 
+def test_a_place_that_no_table_has_binds_what_follows() -> None:
+    check = verifier(PHONE, OTHER)
+    assert check.check("上党区要求各乡镇要安排专人值班。", (1,)).outcome == "kept"
+    assert "8826009" not in check.check("值班室电话：0931-8826009。", (0,)).text
+
+
+def test_two_offices_named_together_must_both_say_so() -> None:
+    both = Source("各乡镇要安排专人值班，不得擅自离岗。", "长治市上党区卫生健康和体育局")
+    assert verifier(PHONE, both).check("兰州市和上党区都要求不得擅自离岗。", (0, 1)).sources == (0, 1)
+    assert verifier(PHONE, OTHER).check("兰州市和上党区都要求不得擅自离岗。", (0, 1)).outcome != "kept"
+
+
+def test_what_is_cut_off_is_not_the_documents_own_words() -> None:
+    assert outcome("罚款不超过5。", FINE) != "kept"
+    assert outcome("值班室电话:0931-88260。", PHONE) != "kept"
+
+
 def test_the_same_is_said_once() -> None:
     check = verifier(PHONE)
     assert [check.check("不得擅自离岗。", (0,)).outcome for _ in range(2)] == ["kept", "dropped"]
