@@ -32,7 +32,7 @@ class Settings:
     generator_tokens: int = 400
     """Longest text a language model may write."""
     generator_at_once: int = 2
-    """Answers that language models write at once; the next one is given the extractive answer."""
+    """Answers that an endpoint writes at once; the next one is extractive. A model of this machine writes one at a time."""
     openai_base_url: str = ""
     """An OpenAI-compatible endpoint, "http://10.0.0.8:8000/v1". Its key: `WENJU_OPENAI_API_KEY`, nowhere else."""
     openai_model: str = ""

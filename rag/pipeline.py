@@ -377,7 +377,8 @@ def guarded(settings: Settings) -> Guard | None:
             model = Endpoint(settings)
         case _:
             return None
-    return Guard(model, settings.generator_seconds, settings.generator_tokens, settings.generator_at_once)
+    at_once = 1 if settings.generator == "transformers" else settings.generator_at_once  # two would share the same cores
+    return Guard(model, settings.generator_seconds, settings.generator_tokens, at_once)
 
 
 def build_index(

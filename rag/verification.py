@@ -20,6 +20,7 @@ from rag.wording import ENDS, Token, canonical, tokens, unit_of
 
 Outcome = Literal["kept", "recited", "replaced", "dropped"]
 
+SAID_ALREADY = "已经说过"
 ENOUGH = 0.9
 """Weighted share of a sentence's bigrams that the evidence has, from which words alone support it."""
 LEAST = 0.6
@@ -126,7 +127,7 @@ class Verifier:
         else:
             done = self._replaced(written, about, why)
         if done.text and canonical(done.text) in self._shown:
-            return replace(done, text="", sources=(), outcome="dropped", why=why or "已经说过")
+            return replace(done, text="", sources=(), outcome="dropped", why=SAID_ALREADY)
         self._shown.add(canonical(done.text))
         return done
 

@@ -17,7 +17,7 @@ from rag.generators.guard import Guard
 from rag.query import Query
 from rag.schema import Draft, Event, Evidence, Statement
 from rag.text import compact, readable
-from rag.verification import Checked, Source, Verifier
+from rag.verification import SAID_ALREADY, Checked, Source, Verifier
 
 _MARKER = re.compile(r"\s*[\[［【](?:资料|来源|编号)?\s*(\d{0,3}(?:\s*[,，、]\s*(?:资料|编号)?\d{1,3})*)\s*[\]］】]|(?:根据|依据|按照)?资料(\d{1,3})(?:[，,：:]|的?规定，?|显示，?)?")
 _END = re.compile(rf"[。！？!?\n]+[”’」』）)]*(?:{_MARKER.pattern})*[。；]?")
@@ -109,11 +109,12 @@ def rewritten(draft: Draft, writing: Writing) -> Draft:
 
 def _remark(writing: Writing) -> str:
     """What a reader has to know of how the answer came about."""
-    gone = sum(c.outcome == "dropped" for c in writing.checks)
     if writing.failure:
-        return f"（{writing.failure}答案由原文摘录而成。）"
+        return f"（{writing.failure}{'第一段没有写完。' if writing.statements else '答案由原文摘录而成。'}）"
     if writing.statements:
-        return f"（语言模型写的 {len(writing.checks)} 句中有 {gone} 句在原文中找不到依据，已删去。）" if gone >= _MANY * len(writing.checks) else ""
+        said = [c for c in writing.checks if c.why != SAID_ALREADY]
+        gone = sum(c.outcome == "dropped" for c in said)
+        return f"（语言模型写的 {len(said)} 句中有 {gone} 句没有依据或与所问无关，已删去。）" if gone >= _MANY * len(said) else ""
     if writing.nothing:
         return "（语言模型认为这些原文没有直接回答问题，请对照原文判断。）"
     return "（语言模型写的内容在原文中找不到依据，答案由原文摘录而成。）"

@@ -75,8 +75,8 @@ def test_a_place_that_no_table_has_binds_what_follows() -> None:
 
 def test_two_offices_named_together_must_both_say_so() -> None:
     both = Source("各乡镇要安排专人值班，不得擅自离岗。", "长治市上党区卫生健康和体育局")
-    assert verifier(PHONE, both).check("兰州市和上党区都要求不得擅自离岗。", (0, 1)).sources == (0, 1)
-    assert verifier(PHONE, OTHER).check("兰州市和上党区都要求不得擅自离岗。", (0, 1)).outcome != "kept"
+    assert verifier(PHONE, both).check("兰州市、上党区都要求不得擅自离岗。", (0, 1)).sources == (0, 1)
+    assert verifier(PHONE, OTHER).check("兰州市、上党区都要求不得擅自离岗。", (0, 1)).outcome != "kept"
 
 
 def test_what_is_cut_off_is_not_the_documents_own_words() -> None:
