@@ -232,7 +232,7 @@ class Verifier:
             for span in sentences(source.text):
                 own = source.text[span.start : span.end]
                 share = self._share(pairs, frozenset(bigrams(canonical(own + source.frame))))
-                if share > best[0] and not speaks_to_model(own):
+                if share > best[0] and not speaks_to_model(own) and not _ACTIVE.search(own):
                     best = share, own, i
         if best[2] < 0:
             return Checked("", (), "dropped", written, why)

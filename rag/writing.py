@@ -22,7 +22,7 @@ from rag.verification import SAID_ALREADY, Checked, Source, Verifier
 _MARKER = re.compile(r"\s*[\[［【](?:资料|来源|编号)?\s*(\d{0,3}(?:\s*[,，、]\s*(?:资料|编号)?\d{1,3})*)\s*[\]］】]|(?:根据|依据|按照)?资料(\d{1,3})(?:[，,：:]|的?规定，?|显示，?)?")
 _END = re.compile(rf"[。！？!?\n]+[”’」』）)]*(?:{_MARKER.pattern})*[。；]?")
 _ENUMERATOR = re.compile(r"^\s*(?:[-*•·>#]+\s*|\d{1,2}[.、)）]\s*(?!\d))+")
-_AS_NEAR = 0.97
+_AS_NEAR = 0.95
 """A written sentence comes at least this share as near to the question as the documents' own words do."""
 _MANY = 1 / 3
 """Share of dropped sentences from which the reader is told."""

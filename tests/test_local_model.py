@@ -23,13 +23,13 @@ REAL = os.environ.get("WENJU_TEST_MODEL", "")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A causal model of two layers over single characters, saved as any other."""
     import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
     folder = tmp_path_factory.mktemp("tiny")
     letters = ["<end>", "<unknown>", *"春节期间值班要求是什么规则，。？[]0123456789 abcdefghij<>"]
     tokenizer = Tokenizer(models.WordLevel({c: i for i, c in enumerate(letters)}, unk_token="<unknown>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, unk_token="<unknown>", eos_token="<end>", pad_token="<end>", chat_template=TEMPLATE,
     ).save_pretrained(folder)
