@@ -257,8 +257,10 @@ class Retriever:
     @staticmethod
     def _has(weighed: Emphasis, met: Sequence[tuple[int, int]], text: str) -> np.ndarray:
         """Which of the question's bigrams the text has, or a met slot says: bool [pairs]."""
-        return np.array([pair in text or any(a <= start and end <= b for a, b in met)
-                         for pair, (start, end) in zip(weighed.pairs, weighed.places, strict=True)], bool)
+        said = weighed.said_in(text)
+        for a, b in met:
+            said |= np.array([a <= start and end <= b for start, end in weighed.places], bool)
+        return said
 
     def _normalised(self, row: int) -> str:
         passage = self.index.passage(row)
