@@ -32,10 +32,10 @@ def once() -> Iterator[None]:
     hits: dict[tuple, Retrieval] = {}
     stream, search = Pipeline.stream, Pipeline.search
 
-    def streamed(self: Pipeline, question: str, history=(), filters=None) -> Iterator[Event]:
+    def streamed(self: Pipeline, question: str, history=(), filters=None, generator=None) -> Iterator[Event]:
         key = (id(self), question, tuple(history), tuple(sorted((filters or {}).items())))
         if key not in events:
-            events[key] = list(stream(self, question, history, filters))
+            events[key] = list(stream(self, question, history, filters, generator))
         return iter(events[key])
 
     def searched(self: Pipeline, query: str, k: int = 10, filters=None) -> Retrieval:

@@ -71,7 +71,7 @@ def test_a_document_from_upload_to_withdrawal(opened, visit, address: str, tmp_p
     files = tmp_path / "chosen"
     files.mkdir()
     (files / "防滑.txt").write_text(NEW, encoding="utf-8")
-    (files / f"{HOSTILE}.txt").write_text(NEW.replace("白桦谷", "青松岭").replace("关于做好", f"关于{HOSTILE}"), encoding="utf-8")
+    (files / f"{HOSTILE}.txt").write_text(NEW.replace("白桦谷", "青松岭").replace("防滑", "除雪").replace("电话", "传真").replace("关于做好", f"关于{HOSTILE}"), encoding="utf-8")
     (files / "不是.pdf").write_bytes(b"MZ" * 200)
     (files / "副本.txt").write_text(NEW, encoding="utf-8")
     (files / "太大.txt").write_text("大" * 2**20, encoding="utf-8")
