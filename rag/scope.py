@@ -20,6 +20,7 @@ _PLACE_SUFFIX = re.compile(r"(?<=[\u4e00-\u9fff]{2})[省市州盟]|壮族自治�
 _SUFFIXED = "(?:特别行政区|(?:壮族|回族|维吾尔)?自治区|自治州|省|市|州|盟)?"
 _KEEPS_NAMING = 3
 _SAME_SHARE = 0.7
+_A_LAW = re.compile(r"(?<![办方做])法$|条例$")
 _CARRIES_OUT = tuple(f"{verb}{mark}" for verb in ("实施", "执行", "贯彻", "落实", "适用", "修改", "废止", "解释") for mark in ("", "《"))
 _FOLLOWS = tuple(f"{mark}{noun}" for mark in ("", "》") for noun in ("实施", "释义", "解释", "细则", "修正案", "若干"))
 _LAW = re.compile(r"^(中华人民共和国|关于)")
@@ -109,6 +110,8 @@ def in_words(slot: Slot, text: str) -> bool:
             return False  # of the document as a whole: what a passage mentions does not make it one
         case "节日":
             return any(normalise(form) in text for form in FESTIVALS[slot.value])
+        case "标题" if _A_LAW.search(slot.value):
+            return False  # what others say in its name is not its text
         case "单位":
             return _bare(slot.value) in _PLACE_SUFFIX.sub("", text)
         case "年份":
@@ -179,7 +182,7 @@ def _of_a_law(asked: str, title: str) -> bool:
     """Whether the title is that of a document about the one asked for: 广东省实施《消防法》办法, 公路法实施条例, 收费公路法."""
     before, _, after = title.partition(asked)
     return (before.endswith(_CARRIES_OUT) or after.startswith(_FOLLOWS)
-            or (asked.endswith("法") and not asked.endswith("办法") and not before.endswith("《") and before != ""))
+            or (_A_LAW.search(asked) and asked.endswith("法") and not before.endswith("《") and before != ""))
 
 
 def _years(text: str) -> list[str]:

@@ -93,3 +93,10 @@ def test_only_in_force_leaves_out_what_is_known_to_be_out_of_force(tmp_path, emb
 ])
 def test_a_document_about_a_law_is_not_the_law(asked: str, title: str, same: bool) -> None:
     assert same_title(asked, title) is same
+
+
+def test_what_others_say_in_the_name_of_a_law_is_not_the_law() -> None:
+    text = "根据《公路法》和《政府工作报告》，制定本办法。"
+    law, = slots(understand("《公路法》怎么规定？"))
+    report, = slots(understand("《政府工作报告》怎么说？"))
+    assert not in_words(law, text) and in_words(report, text)
