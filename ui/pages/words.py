@@ -48,6 +48,7 @@ SKIP = Word("跳到问题框", "Skip to the question")
 PAGES = Word("页面", "Pages")
 ASK, DOCUMENTS, EVALUATION = Word("问答", "Ask"), Word("文件", "Documents"), Word("评测", "Evaluation")
 LANGUAGE, THEME = Word("Switch to English", "切换为中文"), Word("切换深色与浅色", "Switch between dark and light")
+LEAVE = Word("退出", "Sign out")
 WELCOME = Word("查公文，言必有据", "Answers from official documents, with evidence")
 WELCOME_MORE = Word(
     "用平常的话提问。回答的每一句都来自已收录的文件，点句末的编号就能看到原文；没有依据的，文据不会作答。",
