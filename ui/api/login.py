@@ -84,7 +84,10 @@ def router(portal: Portal, sessions: Sessions) -> APIRouter:
         return JSONResponse({"next": there or f".{DONE}"}, headers={"Set-Cookie": cookie, "Cache-Control": "no-store"})
 
     @api.get(DONE)
-    async def done() -> Response:
+    async def done(request: Request) -> Response:
+        """Where a window ends that was opened to sign in, and where signing out ends."""
+        if sessions.opened("session", cookie_of(request.headers, COOKIE)):
+            return page(200, "已登录", "可以关闭这个窗口，回到原来的页面。", "..")
         return page(200, "已退出登录", "可以关闭这个窗口。", "..", login=True)
 
     return api

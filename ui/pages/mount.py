@@ -18,7 +18,7 @@ from ui.api.identity import KEY, NOBODY, asker_of
 from ui.api.proxy import route_path
 from ui.api.rest import load
 from ui.api.service import Pipeline, Service
-from ui.pages import documents, evaluation, source
+from ui.pages import documents, evaluation, relations, source
 from ui.pages.escape import html
 from ui.pages.page import build, theme
 from ui.pages.reading import LONGEST
@@ -89,7 +89,7 @@ def _fragments(service: Service) -> APIRouter:
     async def whole(request: Request, id: str, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int, Query(ge=0)] = 0) -> HTMLResponse:
         quote = Span(start, end) if start < end else None
         return HTMLResponse(await load(
-            service, asker_of(request), "page", id, lambda seen, document: documents.whole(document, seen.status(id), quote)))
+            service, asker_of(request), "page", id, lambda seen, document: documents.whole(document, seen.status(id), relations.render(document, seen.related(id), seen.document), quote)))
 
     @api.get("/documents/{id}/part")
     async def part(
