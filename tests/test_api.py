@@ -121,7 +121,7 @@ def test_search_documents_and_one_document(client: httpx.Client, fake: WebPipeli
     for entry in listed["documents"]:
         whole = client.get(f"/api/v1/documents/{entry['id']}").json()
         models.DocumentModel.model_validate(whole)
-        assert whole == json.loads(json.dumps(document_json(fake.document(entry["id"]), fake.status(entry["id"]))))
+        assert whole == json.loads(json.dumps(document_json(fake.document(entry["id"]), fake.status(entry["id"]), fake.related(entry["id"]))))
         assert whole["text"] == (SEEDS / Path(entry["source"]).name).read_text(encoding="utf-8")
     hit = found["hits"][0]
     text = fake.document(hit["document_id"]).text

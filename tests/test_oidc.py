@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -283,28 +282,35 @@ def test_from_opening_the_page_to_an_answer_and_out_again(serving, there: Provid
         context = chromium.new_context(locale="zh-CN")
         asked: list[str] = []
         context.on("request", lambda request: asked.append(request.url))
-        seen = SimpleNamespace(page=context.new_page())
-        seen.page.goto(f"{address}/#documents")
+        page = context.new_page()
+        page.goto(f"{address}/#documents")
         for name in ("李娜", "王芳"):
-            seen.page.get_by_label("用户").fill(name)
-            seen.page.keyboard.press("Enter")
-            expect(seen.page.locator("[data-name]")).to_have_text(name, timeout=30_000)
+            page.get_by_label("用户").fill(name)
+            page.keyboard.press("Enter")
+            expect(page.locator("[data-name]")).to_have_text(name, timeout=30_000)
             if name == "李娜":  # what the address pointed at survived the way to the provider and back
-                expect(seen.page.locator("body")).to_have_attribute("data-view", "documents")
-                seen.page.get_by_role("link", name="问答").click()
-            expect(seen.page.locator("#wj-talks [data-talk]")).to_have_count(0)  # one's own conversations, nobody else's
-            seen.page.get_by_label("问题", exact=True).fill(EXAMPLE)
-            seen.page.keyboard.press("Enter")
-            expect(seen.page.locator("#wj-current .wj-turn")).to_have_attribute("data-state", "answered", timeout=30_000)
-            expect(seen.page.locator("#wj-talks [data-talk]")).to_have_count(1)
+                expect(page.locator("body")).to_have_attribute("data-view", "documents")
+                page.get_by_role("link", name="问答").click()
+            expect(page.locator("#wj-talks [data-talk]")).to_have_count(0)  # one's own conversations, nobody else's
+            page.get_by_label("问题", exact=True).fill(EXAMPLE)
+            page.keyboard.press("Enter")
+            expect(page.locator("#wj-current .wj-turn")).to_have_attribute("data-state", "answered", timeout=30_000)
+            expect(page.locator("#wj-talks [data-talk]")).to_have_count(1)
             if folder := os.environ.get("WENJU_SCREENSHOTS"):
-                seen.page.screenshot(path=f"{folder}/signed-in.png")
-            seen.page.get_by_role("button", name="退出").click()
-            expect(seen.page.get_by_role("heading", name="已退出登录")).to_be_visible()
+                page.screenshot(path=f"{folder}/signed-in.png")
+            page.get_by_role("button", name="退出").click()
+            expect(page.get_by_role("heading", name="已退出登录")).to_be_visible()
             if folder:
-                seen.page.screenshot(path=f"{folder}/signed-out.png")
+                page.screenshot(path=f"{folder}/signed-out.png")
             assert not [c for c in context.cookies() if c["name"].startswith("wenju")]
-            seen.page.get_by_role("link", name="登录").click()
+            page.get_by_role("link", name="登录").click()
+        page.get_by_label("用户").fill("李娜")
+        page.keyboard.press("Enter")
+        expect(page.locator("#wj-talks [data-talk]")).to_have_count(1, timeout=30_000)  # kept from before
+        context.clear_cookies()  # the session has run out
+        page.get_by_label("问题", exact=True).fill(EXAMPLE)
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("用户")).to_be_visible(timeout=30_000)
         assert "/logout" in there.asked
         hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
         assert hosts == {urlsplit(address).netloc, urlsplit(there.issuer).netloc}

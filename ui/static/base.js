@@ -83,6 +83,16 @@ window.wenju = (() => {
 
   const person = $('meta[name="wenju-person"]');
 
+  // Whoever's session has run out is shown how to sign in again, instead of a page where nothing happens any more.
+  if (person) {
+    const plain = window.fetch;
+    window.fetch = async (...request) => {
+      const answer = await plain(...request);
+      if (answer.status === 401) location.reload();
+      return answer;
+    };
+  }
+
   function greet() {
     if (!person) return;
     $("[data-name]").textContent = person.content;
