@@ -42,7 +42,7 @@ def serving(there: Provider, tmp_path: Path) -> Iterator[Callable[..., str]]:
         def start(pages: bool = False, **settings: object) -> str:
             port = free_port()
             portal = Portal(**{"identity": "oidc", "oidc_issuer": there.issuer, "oidc_client_id": CLIENT, "oidc_client_secret": SECRET,
-                               "oidc_name": "name", "public_url": f"http://127.0.0.1:{port}", "session_key": KEY, **settings}).checked()
+                               "oidc_name": "name", "public_url": f"http://127.0.0.1:{port}{settings.get('root_path', '')}", "session_key": KEY, **settings}).checked()
             pipeline = WebPipeline(Settings(home=tmp_path), SEEDS)
             app = create_app(pipeline, portal) if pages else create_api(Service(pipeline), portal)
             return stack.enter_context(running(app, port))
@@ -144,6 +144,19 @@ def test_a_provider_may_take_the_secret_in_the_body_and_change_its_key(serving, 
     _refused(browser := Browser(address), browser.sign_in())  # the keys were fetched just now: a made-up name costs no request
     monkeypatch.setattr("ui.api.oidc._KEYS_SECONDS", -1)
     assert Browser(address).sign_in().status_code == 303
+
+
+def test_it_works_under_a_sub_path(serving) -> None:
+    browser = Browser(f"{serving(root_path='/kb')}/kb")
+    to_provider = browser.get(f"{browser.address}/auth/login")
+    assert "Path=/kb/auth;" in to_provider.headers["set-cookie"] and _query(to_provider.headers["location"])["redirect_uri"].endswith("/kb/auth/callback")
+    done = browser.sign_in("/#documents")
+    assert done.headers["location"] == "/kb/#documents" and any("Path=/kb;" in cookie for cookie in done.headers.get_list("set-cookie"))
+    assert browser.get(f"{browser.address}/api/v1/documents").status_code == 200
+    page = browser.http.get(f"{browser.address}/", headers={"accept": "text/html"})
+    assert page.status_code == 401 and 'data-login="./auth/login"' in page.text
+    left = browser.http.post(f"{browser.address}/auth/logout")
+    assert "Max-Age=0" in left.headers["set-cookie"] and "Path=/kb;" in left.headers["set-cookie"]
 
 
 def test_several_windows_may_sign_in_at_once(serving) -> None:
