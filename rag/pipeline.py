@@ -4,41 +4,29 @@ import datetime as dt
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from rag import gate, scope
-from rag.answering import Selection, answering_first, select
+from rag.answering import answering_first, select
+from rag.assembly import Stamp, asking_back, assembled, refused
 from rag.checks import vague
-from rag.citations import cite, emphasised, exact_values, problems
+from rag.citations import problems
 from rag.config import Settings
 from rag.enumerations import whole_list
 from rag.errors import ModelError, QuestionError, UsageError, WenjuError
 from rag.fitted import FEATURES
 from rag.generators import extractive
-from rag.generators.extractive import escaped
 from rag.index import Index, Progress, Report, View, Watcher, refresh, withdraw
 from rag.protocols import Embedder
 from rag.query import Query, understand
 from rag.retrieval import Found, Retriever
-from rag.schema import (
-    Answer,
-    Citation,
-    Claim,
-    Document,
-    Draft,
-    Event,
-    Evidence,
-    Hit,
-    Passage,
-    Retrieval,
-    Statement,
-    to_json,
-)
+from rag.schema import Answer, Document, Event, Hit, Passage, Retrieval, to_json
 from rag.spelling import mended
+from rag.suggestions import examples
 from rag.validity import KINDS, Related, Status, clock, status_of
 
 _REMEMBERED = 3
@@ -270,15 +258,7 @@ class Pipeline:
 
     def examples(self, most: int = 4) -> Sequence[str]:
         """Questions that the documents answer, made of their headings; the newest documents first, one each."""
-        entries = sorted(self.index.metas.values(), key=lambda e: (e.meta.issued_on or "", e.source), reverse=True)
-        out: list[str] = []
-        for entry in entries[: 10 * most]:
-            headings = (_heading(s.path[-1], s.label) for s in self.index.document(entry.id).sections if s.kind == "part")
-            topic = next((h for h in headings if 6 <= len(h) <= 18 and h.isalnum()), None)
-            if topic and len(out) < most:
-                who = f"{entry.meta.issuers[0]}" if entry.meta.issuers and len(entry.meta.issuers[0]) <= 12 else ""
-                out.append(f"{who}{'关于' if who else ''}{topic}有哪些要求？")
-        return out
+        return examples(self.index, most)
 
     def text_of(self, source: str) -> str:
         """The text that offsets into `source` refer to. Raises KeyError."""
@@ -312,18 +292,18 @@ class Pipeline:
     def _answer(self, question: str, query: Query, found: Found) -> Answer:
         chosen = select(found, self.retriever, self.settings.min_confidence)
         query = replace(query, assumptions=(*query.assumptions, *filter(None, [chosen.assumption])))
-        if not chosen.evidence and chosen.choices:
-            return self._asking_back(question, query, chosen)
+        stamp = Stamp(question, query, self.settings.generator, self.index.generation)
         if not chosen.evidence:
-            return self._refusal(question, query, found, chosen.confidence, chosen.reason)
+            if chosen.choices:
+                return asking_back(stamp, chosen.reason, chosen.choices)
+            return refused(stamp, found.hits + found.leads, chosen.confidence, chosen.reason)
         ids = {item.document.id: self.status(item.document.id).kind for item in chosen.evidence}
         marks = {id: KINDS[kind] for id, kind in ids.items() if kind in (*_STALE, "not_yet")}
         draft = extractive.compose(query, chosen.evidence, chosen.listing, chosen.remark, marks)
-        answer = self._assembled(question, query, draft, chosen.evidence, chosen.confidence)
-        answer = replace(answer, interpreted=replace(answer.interpreted, choices=chosen.choices))
+        answer = assembled(stamp, draft, chosen.evidence, chosen.confidence, chosen.choices)
         wrong = problems(answer, self._text_by_id)
         if wrong:  # withheld rather than shown wrong; the tests see to it that this does not happen
-            return self._refusal(question, query, found, chosen.confidence, "核对引文时发现问题：" + "；".join(wrong))
+            return refused(stamp, found.hits + found.leads, chosen.confidence, "核对引文时发现问题：" + "；".join(wrong))
         return answer
 
     def _text_by_id(self, id: str) -> str | None:
@@ -331,69 +311,6 @@ class Pipeline:
             return self.index.document(id).text
         except KeyError:
             return None
-
-    def _assembled(self, question: str, query: Query, draft: Draft, evidence: Sequence[Evidence], confidence: float) -> Answer:
-        """The draft with its evidence numbered in the order in which it is read."""
-        numbers: dict[int, int] = {}
-        claims: list[Claim] = []
-
-        def marked(statement: Statement, own: Set[str] = frozenset()) -> str:
-            ids = [numbers.setdefault(i, len(numbers) + 1) for i in statement.evidence]
-            claims.append(Claim(statement.text, tuple(ids)))
-            return emphasised(escaped(statement.text), own) + "".join(f"[{n}]" for n in ids)
-
-        for block in draft.blocks:  # numbers follow the blocks, so that the point's markers lead down to them
-            for statement in block.statements:
-                for i in statement.evidence:
-                    numbers.setdefault(i, len(numbers) + 1)
-        lines = [f"**要点：** {'；'.join(map(marked, draft.point))}。" if draft.point else ""]
-        if draft.tabular:
-            values = [exact_values(" ".join(s.text for s in block.statements)) for block in draft.blocks]
-            rows = ["| 文件 | 怎么说（**加粗**的数字只此一份文件有） |" if any(values) else "| 文件 | 怎么说 |", "|---|---|"]
-            for n, block in enumerate(draft.blocks):
-                own = values[n].difference(*values[:n], *values[n + 1 :])
-                rows.append(f"| {block.heading} | {' '.join(marked(s, own) for s in block.statements)} |")
-            lines.append("\n".join(rows))
-        else:
-            lines += ["\n".join([block.heading, *(f"- {marked(s)}" for s in block.statements)]) for block in draft.blocks]
-        lines.append(draft.remark)
-        citations = tuple(self._citation(n, evidence[i]) for i, n in numbers.items())
-        return Answer(
-            question=question, status="answered", answer="\n\n".join(x for x in lines if x), claims=tuple(claims),
-            citations=citations, confidence=round(confidence, 4), generator=self.settings.generator,
-            generation=self.index.generation, interpreted=query.interpreted(), timings_ms={},
-        )
-
-    def _citation(self, number: int, item: Evidence) -> Citation:
-        return cite(number, item.document, item.span, item.section_path, item.score)
-
-    def _asking_back(self, question: str, query: Query, chosen: Selection) -> Answer:
-        lines = [f"- {escaped(choice)}" for choice in chosen.choices]
-        return Answer(
-            question=question, status="clarify", answer="\n".join([f"{chosen.reason}您是想问：", *lines]), claims=(),
-            citations=(), confidence=0.0, generator=self.settings.generator, generation=self.index.generation,
-            interpreted=replace(query.interpreted(), choices=chosen.choices), timings_ms={}, reason=chosen.reason,
-        )
-
-    def _refusal(self, question: str, query: Query, found: Found, confidence: float, reason: str) -> Answer:
-        leads = _leads(found.hits + found.leads)
-        near = f"最接近的是{'、'.join(leads)}，但没有直接说明所问的事。" if leads else ""
-        return Answer(
-            question=question, status="no_evidence", answer=f"没有找到依据：{reason}{near}", claims=(), citations=(),
-            confidence=round(confidence, 4), generator=self.settings.generator, generation=self.index.generation,
-            interpreted=query.interpreted(), timings_ms={}, reason=reason,
-        )
-
-
-def _leads(hits: Sequence[Hit]) -> list[str]:
-    names: dict[str, None] = {}
-    for hit in hits:
-        names[f"《{escaped(hit.document.name)}》"] = None
-    return list(names)[:3]
-
-
-def _heading(text: str, label: str) -> str:
-    return text.removeprefix(label).strip(" ：:。.、")
 
 
 def build_index(
