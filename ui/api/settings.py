@@ -124,9 +124,10 @@ class Portal:
         return self
 
     def _check_oidc(self) -> None:
-        for name in ("oidc_issuer", "oidc_client_id", "public_url"):
+        for name, hint in (("oidc_issuer", "填身份服务的 issuer，与它的发现文档里写的一字不差。"), ("oidc_client_id", "填在身份服务登记的客户端编号。"),
+                           ("public_url", "填浏览器访问文据的地址，例如 https://portal.example.gov.cn/kb。")):
             if not getattr(self, name):
-                raise SettingError(f"identity 为 oidc 时要设置 portal.{name}。", "说明见 ui/api/settings.py。")
+                raise SettingError(f"identity 为 oidc 时要设置 portal.{name}。", hint)
         for name in ("public_url", "oidc_issuer", "oidc_authorize_url", "oidc_token_url", "oidc_keys_url", "oidc_logout_url"):
             if (url := getattr(self, name)) and not is_secure(url):
                 raise SettingError(f"设置 portal.{name} 的值 {url!r} 不对。", "请写成 https:// 开头的地址（只有本机可以用 http）。")
