@@ -3,17 +3,21 @@
 import argparse
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from eval import cli_sets, cli_upkeep
 from eval.asker import Asker
+from eval.asking import AHEAD
 from eval.cli_show import print_json, show
 from eval.compare import Comparison, compare
+from eval.crew import Crew, hands
 from eval.metrics import BY_NAME
 from eval.records import rounded
 from eval.report import write_reports
 from eval.report.words import HEADLINES, STAGE, figure, with_interval
-from eval.runs import AHEAD, Run, folder_name, load_run, run
+from eval.runs import Run, folder_name, load_run, run
 from eval.sets import find_set, load_set
 from rag.config import load_settings
 from rag.schema import to_json
@@ -40,6 +44,7 @@ def _add_run(inner: argparse._SubParsersAction, open_asker: OpenAsker) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="结果文件夹（默认 WENJU_HOME/runs/评测集-条件摘要）")
     parser.add_argument("--config", type=Path, metavar="FILE", help="这次评测用的设置（与 wenju.toml 同样的写法，胜过它和环境变量）")
     parser.add_argument("--limit", type=_count, metavar="N", help="只问前 N 题")
+    parser.add_argument("--jobs", type=_count, metavar="N", help="几个进程同时提问（默认看题数和处理器数）；结果不变")
     parser.add_argument("--one-by-one", action="store_true", help="不合并计算：慢，用时如同单独提问；结果不变")
     parser.add_argument("--seed", type=int, default=0, help="重抽样的种子（默认 0）")
     parser.add_argument("--json", action="store_true", help="在标准输出打印指标（一个 JSON）")
@@ -71,7 +76,8 @@ def _run(arguments: argparse.Namespace, open_asker: OpenAsker) -> int:
     runs = load_settings({}).home / "runs"
     out = arguments.out or runs / folder_name(eval_set, asker, arguments.limit, arguments.seed)
     ahead = 1 if arguments.one_by_one else AHEAD
-    done = run(eval_set, asker, out, limit=arguments.limit, seed=arguments.seed, ahead=ahead, progress=show)
+    with _crew(arguments, open_asker, len(eval_set.items[: arguments.limit])) as crew:
+        done = run(eval_set, asker, out, limit=arguments.limit, seed=arguments.seed, ahead=ahead, crew=crew, progress=show)
     reports = write_reports(done)
     if arguments.json:
         print_json({"out": out.as_posix(), "run": done.decides} | rounded(to_json(done.summary)))
@@ -79,6 +85,13 @@ def _run(arguments: argparse.Namespace, open_asker: OpenAsker) -> int:
         print("\n".join(_summary_lines(done)))
         print(f"结果在 {out}，报告：{reports[0]}")
     return DONE
+
+
+def _crew(arguments: argparse.Namespace, open_asker: OpenAsker, questions: int) -> AbstractContextManager[Crew | None]:
+    """The processes that are worth having, or nothing."""
+    jobs = 1 if arguments.one_by_one else arguments.jobs or hands(questions)
+    plain = argparse.Namespace(**{name: value for name, value in vars(arguments).items() if not callable(value)})
+    return Crew(partial(open_asker, plain), jobs) if jobs > 1 else nullcontext()
 
 
 def _summary_lines(done: Run) -> Iterator[str]:

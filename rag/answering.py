@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from rag import gate, scope
 from rag.catalogue import Catalogued, of_collection, of_metadata
 from rag.checks import shortcoming, vague
-from rag.enumerations import named_sections, whole_list
+from rag.enumerations import completed, named_sections, whole_list
 from rag.evidence import Limits, gather
 from rag.generators.extractive import Listing
 from rag.query import Query
@@ -50,7 +50,7 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
         return Selection(listed.evidence, _SURE, listing="documents")
     if read := read_off(found, retriever):
         return Selection(read.evidence, _SURE if read.evidence else ranked, read.reason)
-    if len(sides := list(_sides(query))) > 1:
+    if len(sides := list(sides_of(query))) > 1:
         return _side_by_side(sides, retriever, threshold)
     if ranked < threshold:
         return Selection((), ranked, _weak(found, retriever))
@@ -59,11 +59,12 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
     if query.form == "compare":
         evidence = gather(found, retriever, Limits(documents=6, per_document=2))
         return Selection(tuple(evidence), ranked, listing="sides")
-    evidence = gather(found, retriever)
+    evidence = completed(found, retriever, gather(found, retriever))
     if listed := whole_list(found, retriever):
         own = listed[0].document.id
         evidence = listed + [e for e in evidence if e.document.id != own]
     if not listed and (reason := shortcoming(query, evidence)):
+        reason = _weak(found, retriever) if _best_is_stale(found, retriever) else reason
         return Selection((), min(ranked, threshold / 2), reason)
     return Selection(tuple(evidence), ranked, listing="items" if listed else None)
 
@@ -121,7 +122,7 @@ def _named(found: Found) -> tuple[str, ...]:
     return tuple(f"《{title}》{text}" for title in titles)[:_TRIED]
 
 
-def _sides(query: Query) -> Iterator[Query]:
+def sides_of(query: Query) -> Iterator[Query]:
     """One question for each office, place or year that the question sets side by side."""
     slots = list(scope.slots(query))
     for group, field in (("单位", "who"), ("年份", "years")):
@@ -168,8 +169,15 @@ def _unmet(found: Found) -> str:
 
 
 def _weak(found: Found, retriever: Retriever) -> str:
-    if not found.hits and found.leads and retriever.is_stale(found.leads[0].document.id):
+    if _best_is_stale(found, retriever):
         return f"讲到这件事的《{found.leads[0].document.name}》已不再有效；要看它怎么说，请在问题中写明它的名称。"
     if not found.hits and found.leads:
         return "现有文件讲的是别的年份、地区、节日或单位。"
     return "现有文件没有写到所问的内容。"
+
+
+def _best_is_stale(found: Found, retriever: Retriever) -> bool:
+    """Whether the first lead is no longer in force and says more of what is asked than all that is."""
+    if not found.leads or not retriever.is_stale(found.leads[0].document.id):
+        return False
+    return not found.hits or found.leads[0].score > found.hits[0].score

@@ -42,13 +42,23 @@ def page_of(document: Document, offset: int) -> int | None:
     return bisect_right(document.pages, offset) or None if document.pages else None
 
 
+_ARTICLE = re.compile(rf"第[{NUMERAL}]+[编章节条](?=\s)")
+
+
+def shown(document: Document, span: Span) -> str:
+    """The words of the span joined for reading; the blank that parts 第七条 from its text stays."""
+    text = document.text[span.start : span.end].strip()
+    label = _ARTICLE.match(text)
+    return f"{label.group()} {readable(text[label.end() :])}" if label else readable(text)
+
+
 def cite(identifier: int, document: Document, span: Span, section_path: tuple[str, ...], score: float) -> Citation:
     """The citation of `document.text[span]`, its quote joined for reading."""
     meta = document.meta
     return Citation(
         id=identifier, document_id=document.id, source=document.source, title=meta.title, issuer=meta.issuer,
         document_number=meta.document_number, issued_on=meta.issued_on, section_path=section_path,
-        quote=readable(document.text[span.start : span.end].strip()), start=span.start, end=span.end,
+        quote=shown(document, span), start=span.start, end=span.end,
         page=page_of(document, span.start), score=round(float(score), 4),
     )
 

@@ -40,6 +40,11 @@ class Settings:
         return self.home / "index"
 
     @property
+    def uploads(self) -> Path:
+        """Folder of the files that administrators upload; indexed like any other folder."""
+        return self.home / "uploads"
+
+    @property
     def models(self) -> Path:
         """Folder of restored weights."""
         return self.home / "models"

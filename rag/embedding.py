@@ -93,8 +93,8 @@ class SentenceEmbedder:
     def load(cls, settings: Settings) -> "SentenceEmbedder":
         """The embedder that `settings.embedder` names: the packaged default, a local folder, or a hub name.
 
-        Sets torch's number of threads for the process. Raises ModelError when the model is missing, damaged, of an
-        unsafe kind, or not loadable.
+        Sets torch's number of threads for the process, and numpy's to one. Raises ModelError when the model is missing,
+        damaged, of an unsafe kind, or not loadable.
         """
         folder = _folder(settings)
         _refuse_unsafe(folder)
@@ -102,8 +102,11 @@ class SentenceEmbedder:
         import torch
         import transformers
         from sentence_transformers import SentenceTransformer
+        from threadpoolctl import ThreadpoolController
 
         torch.set_num_threads(settings.threads)
+        # numpy's products are small: a second thread gains little, and on a busy processor all wait for it, spinning
+        ThreadpoolController().select(internal_api="openblas").limit(limits=1)
         transformers.logging.disable_progress_bar()
         try:
             model = SentenceTransformer(

@@ -11,6 +11,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from rag.query import ABBREVIATIONS
 from rag.text import HAN, segments, simplified
 
 ASKING = re.compile(
@@ -30,13 +31,20 @@ class Emphasis:
     """Weights of a question's parts.
 
     characters: float32 [len(text)]. pairs: the distinct bigrams of `text`; places: where each first stands;
-    weights: float32 [pairs], idf times the share of the question's matter.
+    weights: float32 [pairs], idf times the share of the question's matter. aliases: (as the question writes it, as a
+    document may write it).
     """
 
     characters: np.ndarray
     pairs: tuple[str, ...]
     places: tuple[tuple[int, int], ...]
     weights: np.ndarray
+    aliases: tuple[tuple[str, str], ...]
+
+    def said_in(self, text: str) -> np.ndarray:
+        """Which of the pairs the normalised text has, itself or by another way of writing it: bool [pairs]."""
+        text += "".join(mine for mine, theirs in self.aliases if theirs in text)
+        return np.array([pair in text for pair in self.pairs], bool)
 
     def of_tokens(self, spans: np.ndarray) -> np.ndarray:
         """Weight of each token, spans int32 [n, 2] into the text: float32 [n]."""
@@ -60,7 +68,12 @@ def emphasis(text: str, idf: Callable[[str], float]) -> Emphasis:
             across = _ACROSS_SHARE if len(pair) == 2 and start + 1 in edges else 1.0
             found[pair] = (start, end), value * across * float(share[start:end].min())
     weights = np.array([w for _, w in found.values()], np.float32)
-    return Emphasis(share * rarity, tuple(found), tuple(place for place, _ in found.values()), weights)
+    return Emphasis(share * rarity, tuple(found), tuple(place for place, _ in found.values()), weights, _aliases(text))
+
+
+def _aliases(text: str) -> tuple[tuple[str, str], ...]:
+    both = ((a, b) for short, full in ABBREVIATIONS for a, b in ((full, short), (short, full)))
+    return tuple((mine, theirs) for mine, theirs in both if mine in text and theirs not in text)
 
 
 def _pairs(text: str) -> list[tuple[str, int, int]]:

@@ -14,10 +14,20 @@ LONGEST_LIST = 40
 """Items; a longer enumeration (the articles of a law) is not an answer."""
 _WHOLE_ITEM = 90
 """Characters up to which an item is quoted whole; of a longer one its first sentence."""
+_LONGEST_LEADING = 600
+"""Characters of an item that leads to items of its own, which are quoted with it; no longer items make a list."""
+_STEP = 60
+"""Characters of the longest item of a list that fills a whole document: the steps of a guide, not the parts of a notice."""
+_ASKED_WELL = 0.66
+"""A list whose lead, with the document's name, says this much of what is asked is the one, wherever the best passage stands,"""
+_SAYS_MORE = 0.1
+"""if the lead says at least this much that the name does not."""
 _ASKED_COUNT = re.compile(
     rf"([{NUMERAL}]+|\d+)\s*(?:大|个|条|项|点|类)?(?:项|条|点|块|部分|方面|类|要求|措施|任务|工作|举措|原则|件|步|要)(?!以上|以下|内)"
 )
 _PARTS = re.compile(r"(哪几|几|哪些)(个|大)?(块|部分|方面|点|条|项)|主要(内容|讲|说)|(讲|说|包括|分)了?(哪些|什么|几)|“一要”|一要.{0,6}十要|[哪几]+个?“?要(?:[？?。”]|$)")
+_ARTICLE = re.compile("第.{1,8}[编章节条]")
+_COLONS = ("：", ":")
 _WANTS = re.compile(r"[哪几]+个?“?要(?:[？?。”]|$)|一要")
 
 
@@ -38,7 +48,7 @@ def whole_list(found: Found, retriever: Retriever) -> list[Evidence]:
     """Every item of the enumeration the question asks for, in order; empty when none fits."""
     query = found.query
     counts = {n for m in _ASKED_COUNT.finditer(query.text) if (n := number(m.group(1))) and n > 1}
-    if not counts and query.form != "list" and not _PARTS.search(query.text):
+    if not counts and query.form != "list" and not _PARTS.search(query.text) and "哪些人" not in query.text:
         return []
     best: tuple[float, Document, list[Section]] | None = None
     whole = the_document(found, retriever) if counts or _PARTS.search(query.text) else None
@@ -55,9 +65,45 @@ def whole_list(found: Found, retriever: Retriever) -> list[Evidence]:
     if best is None:
         return []
     worth, document, items = best
+    return _quoted(found, retriever, document, items, (found.hits[0].score if found.hits else 0.0) + worth)
+
+
+def completed(found: Found, retriever: Retriever, evidence: Sequence[Evidence]) -> list[Evidence]:
+    """The evidence, and after a sentence that leads to a list ("应当符合下列条件：") all items of the list."""
+    out = list(evidence)
+    for item in evidence:
+        if not item.text.endswith(_COLONS) or any(o is not item and _overlap(o, item) for o in evidence):
+            continue
+        items = _following(item.document, item.span.end)
+        known = [e for e in out if e.document.id == item.document.id]
+        out += [e for e in _quoted(found, retriever, item.document, items, item.score, with_lead=False)
+                if not any(_overlap(e, k) for k in known)]
+    return out
+
+
+def _overlap(one: Evidence, other: Evidence) -> bool:
+    same = one.document.id == other.document.id
+    return same and one.span.start < other.span.end and other.span.start < one.span.end
+
+
+def _following(document: Document, end: int) -> list[Section]:
+    """The numbered siblings that begin where a lead ends."""
+    for _, items in _enumerations(document):
+        if items[0].start >= end and not document.text[end : items[0].start].strip():
+            return items
+    return []
+
+
+def _quoted(
+    found: Found, retriever: Retriever, document: Document, items: Sequence[Section], worth: float, with_lead: bool = True
+) -> list[Evidence]:
+    """Every item in order, after the sentence that leads to them; with their names, where they have one, as points."""
     out = []
+    lead = _lead_of(document, items[0]) if with_lead and items else None
+    if lead and document.text[lead.start : lead.end].endswith(_COLONS):
+        out.append(quoted(found, retriever, document, lead, items[0].path[:-1], worth + 0.001))
     for n, item in enumerate(items):
-        evidence = quoted(found, retriever, document, _lead(document, item), item.path[:-1], worth - 0.001 * n)
+        evidence = quoted(found, retriever, document, _shortened(document, item), item.path[:-1], worth - 0.001 * n)
         name = item.path[-1].rstrip("。；;，, ")
         out.append(replace(evidence, point=name) if name != item.label else evidence)
     return out
@@ -99,7 +145,7 @@ def _whole(found: Found, retriever: Retriever, document: Document, section: Sect
     if section.end - section.start <= 1500 or not children:
         end = min(section.end, section.start + 3000)
         return [quoted(found, retriever, document, _trim(document, section.start, end), section.path, 1.0)]
-    return [quoted(found, retriever, document, _lead(document, c), c.path, 1.0 - 0.001 * n) for n, c in enumerate(children)]
+    return [quoted(found, retriever, document, _shortened(document, c), c.path, 1.0 - 0.001 * n) for n, c in enumerate(children)]
 
 
 def _enumerations(document: Document) -> Iterable[tuple[Section | None, list[Section]]]:
@@ -132,23 +178,44 @@ def _fits(
     """How well an enumeration answers: 0 when it does not."""
     hits = [h for h in found.hits[:6] if h.document.id == document.id
             and any(i.start <= h.passage.start < i.end for i in items)]
-    around = document.text[max(0, items[0].start - 120) : items[0].start] if parent else ""
-    about = retriever.share(found, document.id, (parent.path[-1] if parent else document.name) + around)
+    lead = _lead_of(document, items[0])
+    heading = (parent.path[-1] if parent else document.name) + (document.text[lead.start : lead.end] if lead else "")
+    about = retriever.share(found, document.id, heading)
     if counts:
         return 2 * about + 0.1 * len(hits) if len(items) in counts and (about >= 0.3 or hits) else 0.0
-    if not _PARTS.search(found.query.text) and parent is None:
+    longest = max(i.end - i.start for i in items[:-1])
+    if not _PARTS.search(found.query.text) and (longest > (_LONGEST_LEADING if parent else _STEP) or _ARTICLE.match(items[0].label)):
         return 0.0  # "哪些要求" about a whole document is answered by passages, not by its table of contents
     inside = len({next(n for n, i in enumerate(items) if i.start <= h.passage.start < i.end) for h in hits})
-    return about + 0.2 * inside if about >= 0.6 or (about >= 0.35 and inside >= 2) else 0.0
+    best = found.hits[0] if found.hits else None
+    begin = lead.start if lead else items[0].start
+    here = best and best.document.id == document.id and begin <= best.passage.end and best.passage.start < items[-1].end
+    named, whole = (retriever.share(found, document.id, document.name + text) for text in ("", heading))
+    asked = whole >= _ASKED_WELL and whole - named >= _SAYS_MORE
+    if not (asked or (here and about >= 0.6) or (inside >= 2 and about >= 0.35)):
+        return 0.0
+    return about + whole - named + 0.2 * inside + asked
 
 
-def _lead(document: Document, item: Section) -> Span:
-    """The item whole when it is short, else its first sentence."""
+def _lead_of(document: Document, first: Section) -> Span | None:
+    """The sentence before a list: within its section, ending where the first item begins."""
+    before = document.text[: first.start].rstrip()
+    start = max(before.rfind(mark) for mark in "。；\n") + 1
+    parent = document.sections[first.parent].start if first.parent >= 0 else 0
+    return _trim(document, max(start, parent), len(before)) if parent <= start < len(before) else None
+
+
+def _shortened(document: Document, item: Section) -> Span:
+    """The item whole when it is short or leads to items of its own, else its first sentence."""
     span = _trim(document, item.start, item.end)
     if span.end - span.start <= _WHOLE_ITEM:
         return span
     text = document.text[span.start : span.end].replace("\n", " ")
     first = next(iter(sentences(text)))
+    leads = text[first.start : first.end].endswith(_COLONS) or any(
+        s.parent >= 0 and document.sections[s.parent] is item for s in document.sections)
+    if leads and len(text) <= _LONGEST_LEADING:
+        return span
     return Span(span.start + first.start, span.start + first.end)
 
 

@@ -7,13 +7,14 @@ from itertools import pairwise
 import numpy as np
 
 from rag import gate
-from rag.citations import original_span
+from rag.citations import original_span, shown
+from rag.fitted import FEATURES
 from rag.generators.extractive import AS_GOOD
 from rag.query import Query
 from rag.retrieval import Found, Retriever
 from rag.schema import Document, Evidence, Hit, Span
-from rag.text import clauses, compact, readable, sentences
-from rag.values import asked_for
+from rag.text import clauses, compact, sentences
+from rag.values import asked_for, has_value
 
 LEANING = ("对此", "上述", "其中", "此外", "同时", "据此", "为此", "以上", "前款", "该", "其", "这", "但", "并", "否则", "逾期")
 """A sentence that begins so leans on the one before it."""
@@ -23,6 +24,7 @@ _SAYS_LITTLE = 0.25
 """A first line does not begin with a clause that says this much less than the best one."""
 _HAS_VALUE = 0.3
 """What a clause gains by a value of the kind that is asked for."""
+_COVERAGE = FEATURES.index("coverage")
 _LONGEST_ITEM = 110
 """Characters of sentences that stay together in a list; a longer sentence stands alone."""
 
@@ -54,7 +56,8 @@ def gather(found: Found, retriever: Retriever, limits: Limits = DEFAULT) -> list
     counts: dict[str, int] = {}
     known: dict[tuple[str, ...], str] = {}
     out: list[Evidence] = []
-    for n, hit in enumerate(found.hits):
+    for n in _with_values_first(found):
+        hit = found.hits[n]
         id = hit.document.id
         sure = gate.confidence(found.query, found.evident[n : n + 1], len(retriever.index))
         near = top.score - hit.score <= limits.margin
@@ -68,6 +71,18 @@ def gather(found: Found, retriever: Retriever, limits: Limits = DEFAULT) -> list
         counts[id] = counts.get(id, 0) + 1
         out.extend(_of_hit(found, retriever, hit, limits))
     return sorted(out, key=lambda e: -e.score)
+
+
+def _with_values_first(found: Found) -> list[int]:
+    """Positions of the hits in the order in which they are heard: when a value is asked for and the best hit has none,
+    those of its document that have one and say no less of what is asked come first."""
+    order = list(range(len(found.hits)))
+    top, said = found.hits[0], found.evident[:, _COVERAGE]
+    if asked_for(found.query) is None or has_value(found.query, top.passage.text):
+        return order
+    first = [n for n in order if found.hits[n].document.id == top.document.id and said[n] >= said[0]
+             and has_value(found.query, found.hits[n].passage.text)]
+    return first + [n for n in order if n not in first]
 
 
 def _publication(document: Document) -> tuple[str, ...] | None:
@@ -147,9 +162,8 @@ def quoted(
     found: Found, retriever: Retriever, document: Document, span: Span, path: tuple[str, ...], score: float
 ) -> Evidence:
     """The evidence of a span of the document, joined for reading and with its point."""
-    text = readable(document.text[span.start : span.end].strip())
-    shape = asked_for(found.query)
-    point = _point(clauses(text), lambda run: retriever.share(found, document.id, run) + _HAS_VALUE * bool(shape and shape.search(run)))
+    text, query = shown(document, span), found.query
+    point = _point(clauses(text), lambda run: retriever.share(found, document.id, run) + _HAS_VALUE * has_value(query, run))
     return Evidence(document, path, span, text, point, retriever.share(found, document.id, point), round(score, 4))
 
 

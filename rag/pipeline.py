@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from rag import gate, scope
-from rag.answering import answering_first, select
+from rag.answering import answering_first, select, sides_of
 from rag.assembly import Stamp, asking_back, assembled, refused
 from rag.checks import vague
 from rag.citations import problems
@@ -164,7 +164,8 @@ class Pipeline:
         texts = []
         for question, history in questions:
             with suppress(QuestionError):  # it will be told when it is asked
-                texts.append(self._understood(question, history).text)
+                query = self._understood(question, history)
+                texts += [part.text for part in (query, query.written_out(), *sides_of(query)) if part]
         self.retriever.prepare(texts)
 
     def explain(

@@ -4,24 +4,20 @@ ColBERT's MaxSim (Khattab & Zaharia 2020, https://arxiv.org/abs/2004.12832) over
 embedder itself, averaged over the question's tokens by their weight so that scores of different questions compare.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 
-def best_matches(question: np.ndarray, parts: Sequence[np.ndarray]) -> np.ndarray:
+def best_matches(question: np.ndarray, tokens: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Best cosine of every question token within each part.
 
-    question: float32 [q, dimension]; parts: float32 [n_i, dimension], unit rows, any n_i ≥ 0.
-    Returns float32 [parts, q]; a part without tokens gets zeros.
+    question: float32 [q, dimension]; tokens: float32 [n, dimension], unit rows, those of one part after those of another;
+    counts: int64 [parts], how many each part has. Returns float32 [parts, q]; a part without tokens gets zeros.
     """
-    best = np.zeros((len(parts), len(question)), np.float32)
-    filled = [i for i, part in enumerate(parts) if len(part)]
-    if not filled or not len(question):
-        return best
-    starts = np.cumsum([0] + [len(parts[i]) for i in filled[:-1]])
-    cosines = np.concatenate([parts[i] for i in filled]) @ question.T
-    best[filled] = np.maximum.reduceat(cosines, starts, axis=0)
+    best = np.zeros((len(counts), len(question)), np.float32)
+    filled = np.flatnonzero(counts)
+    if len(filled) and len(question):
+        starts = (np.cumsum(counts) - counts)[filled]
+        best[filled] = np.maximum.reduceat(tokens @ question.T, starts, axis=0)
     return best
 
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -92,6 +92,7 @@ class Retriever:
         self._said: dict[str, tuple[str, ...]] = {}
         self._order, self._stale = list(index.metas), stale
         self._embeddings = Embeddings(embedder)
+        self._rarity = lru_cache(maxsize=50_000)(partial(_idf, index.lexical))
         self._normal = lru_cache(maxsize=20_000)(self._normalised)
         self._whole = lru_cache(maxsize=2_000)(self._whole_text)
 
@@ -101,7 +102,7 @@ class Retriever:
         encoded = self._embeddings.of(query.text)
         clock.lap("embed")
         slots = list(scope.slots(query))
-        weighed = emphasis(query.text, lambda pair: _idf(self.index.lexical, "bigrams", pair))
+        weighed = emphasis(query.text, partial(self._rarity, "bigrams"))
         rankings, documents = self._first_stage(query, encoded, slots)
         rows = np.unique(np.concatenate([r for r, _ in rankings.values()]))
         clock.lap("search")
@@ -148,7 +149,7 @@ class Retriever:
         documents: dict[str, float] = {}
         if query.language == "zh" and pairs:
             found, scores = index.document_lexical.search(pairs, POOL, "bigrams")
-            most = _most_possible(pairs, index.document_lexical)
+            most = _most_possible(pairs, partial(_idf, index.document_lexical, "bigrams"))
             documents = {self._order[r]: float(s) / most for r, s in zip(found, scores, strict=True)}
         return rankings, documents
 
@@ -186,21 +187,22 @@ class Retriever:
     ) -> np.ndarray:
         """float64 [rows, len(FEATURES)]. What a slot says counts as met in a document that the slot is true of."""
         index = self.index
-        best = best_matches(encoded.tokens, [index.tokens(int(r))[0] for r in rows])
+        best = best_matches(encoded.tokens, *index.tokens_of(rows))
         owners = [index.passage(int(r)).document_id for r in rows]
         met = {id: self._met(id, query, slots) for id in dict.fromkeys(owners)}
+        said = {id: self._within(weighed, places) for id, places in met.items()}
         for i, owner in enumerate(owners):
             for start, end in met[owner]:
                 best[i, (encoded.spans[:, 0] < end) & (encoded.spans[:, 1] > start)] = 1.0
         token_weights = weighed.of_tokens(encoded.spans)
         out = np.zeros((len(rows), len(FEATURES)))
         out[:, 0], out[:, 1] = late_interaction(best, token_weights), weakest_fifth(best, token_weights)
-        total, most = float(weighed.weights.sum()) or 1.0, _idf(index.lexical, "bigrams", "")
+        total, most = float(weighed.weights.sum()) or 1.0, self._rarity("bigrams", "")
         for i, (row, owner) in enumerate(zip(rows, owners, strict=True)):
-            out[i, 2] = weighed.weights[self._has(weighed, met[owner], self._normal(int(row)))].sum() / total
+            out[i, 2] = weighed.weights[weighed.said_in(self._normal(int(row))) | said[owner]].sum() / total
             out[i, 6] = documents.get(owner, 0.0)
         for owner in met:
-            has = self._has(weighed, met[owner], self._whole(owner))
+            has = weighed.said_in(self._whole(owner)) | said[owner]
             mine = [i for i, o in enumerate(owners) if o == owner]
             out[mine, 7] = weighed.weights[has].sum() / total
             out[mine, 8] = weighed.weights[~has].max(initial=0.0) / most
@@ -215,27 +217,20 @@ class Retriever:
     ) -> np.ndarray:
         """`features` with the words of met slots counting little: float64 [hits, features]."""
         out = features.copy()
-        most = _idf(self.index.lexical, "bigrams", "")
+        most = self._rarity("bigrams", "")
         for i, hit in enumerate(hits):
-            token_weights, pair_weights = self._weights_beyond(weighed, encoded, query, slots, hit.document.id)
-            best = best_matches(encoded.tokens, [self.index.tokens(hit.row)[0]])
+            met = self._met(hit.document.id, query, slots)
+            if not met:
+                continue
+            token_weights, pair_weights = _tokens_beyond(weighed, encoded, met), _pairs_beyond(weighed, met)
+            best = best_matches(encoded.tokens, *self.index.tokens_of(np.array([hit.row])))
             total = float(pair_weights.sum()) or 1.0
-            here = self._has(weighed, (), self._normal(hit.row))
-            anywhere = self._has(weighed, (), self._whole(hit.document.id))
+            here = weighed.said_in(self._normal(hit.row))
+            anywhere = weighed.said_in(self._whole(hit.document.id))
             out[i, 0], out[i, 1] = late_interaction(best, token_weights)[0], weakest_fifth(best, token_weights)[0]
             out[i, 2], out[i, 7] = pair_weights[here].sum() / total, pair_weights[anywhere].sum() / total
             out[i, 8] = pair_weights[~anywhere].max(initial=0.0) / most
         return out
-
-    def _weights_beyond(
-        self, weighed: Emphasis, encoded: Encoded, query: Query, slots: Sequence[Slot], document_id: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Weights of tokens and of bigrams, those of slots that the document meets reduced."""
-        token_weights, pair_weights = weighed.of_tokens(encoded.spans), weighed.weights.copy()
-        for start, end in self._met(document_id, query, slots):
-            token_weights[(encoded.spans[:, 0] < end) & (encoded.spans[:, 1] > start)] *= _MET_SHARE
-            pair_weights[[start <= a and b <= end for a, b in weighed.places]] *= _MET_SHARE
-        return token_weights, pair_weights
 
     def _first_stage_scores(
         self, out: np.ndarray, query: Query, encoded: Encoded, rows: np.ndarray,
@@ -246,7 +241,7 @@ class Retriever:
         for name, column in (("bigrams", 3), ("words", 4)):
             found, scores = rankings.get(name, (np.empty(0, np.int64), np.empty(0, np.float32)))
             tokens = bigrams(query.text) if name == "bigrams" else words(query.text)
-            out[np.searchsorted(rows, found), column] = scores / _most_possible(tokens, index.lexical, name)
+            out[np.searchsorted(rows, found), column] = scores / _most_possible(tokens, partial(self._rarity, name))
         out[:, 5] = index.vectors.score(encoded.vector, rows)
 
     def _met(self, id: str, query: Query, slots: Sequence[Slot]) -> list[tuple[int, int]]:
@@ -255,10 +250,9 @@ class Retriever:
         return [m for slot, true in zip(slots, verdicts, strict=True) if true for m in scope.mentions(slot, query.text)]
 
     @staticmethod
-    def _has(weighed: Emphasis, met: Sequence[tuple[int, int]], text: str) -> np.ndarray:
-        """Which of the question's bigrams the text has, or a met slot says: bool [pairs]."""
-        return np.array([pair in text or any(a <= start and end <= b for a, b in met)
-                         for pair, (start, end) in zip(weighed.pairs, weighed.places, strict=True)], bool)
+    def _within(weighed: Emphasis, met: Sequence[tuple[int, int]]) -> np.ndarray:
+        """Which of the question's bigrams stand inside a met slot: bool [pairs]."""
+        return np.array([any(a <= start and end <= b for a, b in met) for start, end in weighed.places], bool)
 
     def _normalised(self, row: int) -> str:
         passage = self.index.passage(row)
@@ -343,24 +337,43 @@ class Retriever:
         Late interaction plus the weighted share of the question's bigrams.
         """
         tokens, where = self.index.tokens(hit.row)
-        parts = [tokens[(where[:, 0] >= s.start) & (where[:, 0] < s.end)] for s in spans]
-        slots = list(scope.slots(found.query))
-        token_weights, _ = self._weights_beyond(found.emphasis, found.encoded, found.query, slots, hit.document.id)
-        late = late_interaction(best_matches(found.encoded.tokens, parts), token_weights)
+        inside = [np.flatnonzero((where[:, 0] >= s.start) & (where[:, 0] < s.end)) for s in spans]
+        parts = tokens[np.concatenate(inside)], np.array([len(places) for places in inside])
+        met = self._met(hit.document.id, found.query, list(scope.slots(found.query)))
+        token_weights = _tokens_beyond(found.emphasis, found.encoded, met)
+        late = late_interaction(best_matches(found.encoded.tokens, *parts), token_weights)
         return late + 0.5 * np.array([self.share(found, hit.document.id, hit.passage.text[s.start : s.end]) for s in spans])
 
     def share(self, found: "Found", document_id: str, text: str) -> float:
         """Weighted share in [0, 1] of the question's bigrams, those of met slots counting little, that `text` has."""
-        weighed, slots = found.emphasis, list(scope.slots(found.query))
-        _, pair_weights = self._weights_beyond(weighed, found.encoded, found.query, slots, document_id)
-        total = pair_weights.sum()
-        return float(pair_weights[self._has(weighed, (), normalise(text))].sum() / total) if total else 0.0
+        met = self._met(document_id, found.query, list(scope.slots(found.query)))
+        weights = _pairs_beyond(found.emphasis, met)
+        total = weights.sum()
+        return float(weights[found.emphasis.said_in(normalise(text))].sum() / total) if total else 0.0
 
 
 _FRAME_PENALTY = 3.0
 """The head of a document has all the words of its matter and says nothing of it."""
 _MET_SHARE = 0.1
 """What is left of the weight of a slot's words inside a document that the slot is true of."""
+
+
+def _tokens_beyond(weighed: Emphasis, encoded: Encoded, met: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Weights of the question's tokens, float32 [tokens], those of met slots reduced."""
+    weights = weighed.of_tokens(encoded.spans)
+    for start, end in met:
+        weights[(encoded.spans[:, 0] < end) & (encoded.spans[:, 1] > start)] *= _MET_SHARE
+    return weights
+
+
+def _pairs_beyond(weighed: Emphasis, met: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Weights of the question's bigrams, float32 [pairs], those of met slots reduced."""
+    weights = weighed.weights.copy()
+    for start, end in met:
+        weights[[start <= a and b <= end for a, b in weighed.places]] *= _MET_SHARE
+    return weights
+
+
 def _joined(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Two rankings by the same score as one."""
     rows, at = np.unique(np.concatenate([first[0], second[0]]), return_index=True)
@@ -375,9 +388,9 @@ def _idf(lexical, field: str, token: str) -> float:
     return float(np.log1p((len(lexical) - n + 0.5) / (n + 0.5)))
 
 
-def _most_possible(tokens: Sequence[str], lexical, field: str = "bigrams") -> float:
+def _most_possible(tokens: Sequence[str], idf: Callable[[str], float]) -> float:
     """An upper bound of the BM25 score of a passage: every token at its saturation (k1 = 1.2)."""
-    return 2.2 * sum(_idf(lexical, field, t) for t in tokens) or 1.0
+    return 2.2 * sum(map(idf, tokens)) or 1.0
 
 
 class _Clock:

@@ -27,7 +27,7 @@ class Section:
     article of a newspaper page). `start`–`end` covers the heading and everything below it. Sections
     are listed in reading order, parents before children; `parent` is an index into that list or -1.
     `kind`: "part" (numbered or titled), "article" (one of several articles on a page),
-    "attachment", "contacts", "signature".
+    "attachment", "contacts", "signature", "imprint" (版记: who gets a copy, who printed it and when).
     """
 
     path: tuple[str, ...]
@@ -75,6 +75,11 @@ class Metadata:
     effective_on: str | None = None
     expires_on: str | None = None
     relations: tuple[Relation, ...] = ()
+    secrecy: str | None = None
+    """密级, with its term when one is written: "机密★1年"."""
+    urgency: str | None = None
+    copied_to: tuple[str, ...] = ()
+    """Who gets a copy (抄送)."""
     status: str = "unknown"
     status_reason: str | None = None
     groups: tuple[str, ...] = ()

@@ -61,7 +61,8 @@ def normalise(text: str) -> str:
 
 _OPEN, _CLOSE = "“‘「『《〈（(【〔［[<", "”’」』》〉）)】〕］]>"
 _PAIR = dict(zip(_OPEN, _CLOSE, strict=True))
-_ENDS = "。！？!?"
+_PAIRED = re.compile(f"[{re.escape(_OPEN + _CLOSE)}\n]")
+_STOP, _AFTER_STOP = re.compile(r"[\n。！？!?]"), re.compile(r"[。！？!?”’」』）)]*")
 _LONGEST_PAIR = 300
 _DEEPEST_PAIR = 32
 _LATIN_END = re.compile(r"\.(?=\s+[A-Z\"“])")
@@ -71,10 +72,13 @@ def _inside_pairs(text: str) -> bytearray:
     """1 for each character that stands inside a closed pair of quotes or brackets of bearable length."""
     inside = bytearray(len(text))
     stack: list[int] = []
-    for at, char in enumerate(text):
+    for found in _PAIRED.finditer(text):
+        at, char = found.start(), found[0]
         if char in _PAIR:
             stack.append(at)
-        elif char in _CLOSE:
+        elif char == "\n":
+            stack.clear()
+        else:
             for depth in range(len(stack) - 1, max(len(stack) - _DEEPEST_PAIR, 0) - 1, -1):
                 if _PAIR[text[stack[depth]]] == char:
                     begin = stack[depth]
@@ -82,8 +86,6 @@ def _inside_pairs(text: str) -> bytearray:
                     if at - begin <= _LONGEST_PAIR:
                         inside[begin:at] = b"\x01" * (at - begin)
                     break
-        elif char == "\n":
-            stack.clear()
     return inside
 
 
@@ -95,16 +97,15 @@ def sentences(text: str) -> Iterator[Span]:
     and a Latin capital.
     """
     inside = _inside_pairs(text)
-    latin = {m.start() for m in _LATIN_END.finditer(text)}
-    start, at = 0, 0
-    while at < len(text):
-        char = text[at]
-        at += 1
-        if char == "\n" or at - 1 in latin or (char in _ENDS and not inside[at - 1]):
-            while at < len(text) and text[at] in _ENDS + "”’」』）)":
-                at += 1
-            yield from _trimmed(text, start, at)
-            start = at
+    stops = [at for m in _STOP.finditer(text) if text[at := m.start()] == "\n" or not inside[at]]
+    if latin := [m.start() for m in _LATIN_END.finditer(text)]:
+        stops = sorted({*stops, *latin})
+    start = 0
+    for stop in stops:
+        if stop >= start:
+            end = _AFTER_STOP.match(text, stop + 1).end()  # type: ignore[union-attr]
+            yield from _trimmed(text, start, end)
+            start = end
     yield from _trimmed(text, start, len(text))
 
 

@@ -58,7 +58,12 @@ def kind_asked(query: Query) -> str:
 def has_value(query: Query, text: str) -> bool:
     """Whether the text has a value of the kind that is asked for."""
     pattern = asked_for(query)
-    return pattern is not None and bool(pattern.search(text))
+    return pattern is not None and any(_new(query, m.group()) for m in pattern.finditer(text))
+
+
+def _new(query: Query, value: str) -> bool:
+    """Whether the question does not say the value itself: the year it asks about is not the date it asks for."""
+    return query.form != "when" or value not in query.text
 
 
 def single_value(query: Query, text: str) -> str | None:
@@ -66,5 +71,5 @@ def single_value(query: Query, text: str) -> str | None:
     pattern = asked_for(query)
     if pattern is None or pattern is _ANY_NUMBER:
         return None
-    found = {m.group().strip("，,") for m in pattern.finditer(text)}
+    found = {m.group().strip("，,") for m in pattern.finditer(text) if _new(query, m.group())}
     return found.pop() if len(found) == 1 else None

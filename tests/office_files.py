@@ -15,6 +15,8 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 
 soffice = pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice absent")
+_soffice = shutil.which("soffice")
+calc = pytest.mark.skipif(_soffice is None or not (Path(_soffice).resolve().parent / "libsclo.so").exists(), reason="LibreOffice Calc absent")
 
 Grid = Sequence[Sequence[str]]
 _LISTS = (

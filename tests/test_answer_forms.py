@@ -31,6 +31,43 @@ MEASURE = """{title}
 甘泉市民政局
 {date}
 """
+RENTING = """甘泉市人才公寓管理办法
+
+第一章 申请
+第一条 申请人才公寓应当同时符合下列条件：
+（一）具有本科以上学历；
+（二）在本市缴纳社会保险满六个月；
+（三）申请人及配偶在本市没有自有住房，但有下列情形之一的除外：
+1.住房被依法征收的；
+2.住房经鉴定为危房的；
+（四）年龄不超过四十五周岁。
+第二条 有人才公寓的单位应当做好人才公寓的日常管理，人才公寓由单位和申请人共同维护。
+第二章 费用
+第三条 租金和期限
+租金标准：东苑每平方米每月18元，西苑每平方米每月32元，不含物业管理费。
+第四条 人才公寓合同2024年起续签的，应当在2024年11月30日前提出。
+
+甘泉市住房和城乡建设局
+2023年12月1日
+"""
+STEPS = """甘泉市劳动仲裁网上申请指南
+
+1.关注公众号
+2.进入仲裁申请小程序
+3.刷脸登录
+4.填写当事人信息
+5.上传证据材料
+6.提交申请
+"""
+PARKING = """甘泉市夜间停车收费办法
+
+第一条 为规范夜间停车收费，制定本办法。
+第二条 夜间停车每次收费5元。
+第三条 本办法自2015年1月1日起施行，有效期3年。
+
+甘泉市发展和改革局
+2014年12月1日
+"""
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +81,9 @@ def offices(settings, embedder, tmp_path_factory: pytest.TempPathFactory) -> Pip
     (folder / "old.txt").write_text(MEASURE.format(title=old, sum=500, end="本办法自2010年1月1日起施行。", date="2009年12月1日"), encoding="utf-8")
     (folder / "new.txt").write_text(
         MEASURE.format(title=new, sum=800, end=f"本办法自2020年1月1日起施行。《{old}》同时废止。", date="2019年12月1日"), encoding="utf-8")
+    (folder / "renting.txt").write_text(RENTING, encoding="utf-8")
+    (folder / "parking.txt").write_text(PARKING, encoding="utf-8")
+    (folder / "steps.txt").write_text(STEPS, encoding="utf-8")
     home = tmp_path_factory.mktemp("home")
     (home / "models").symlink_to(settings.home / "models")
     mine = replace(settings, home=home)
@@ -102,6 +142,40 @@ def test_since_when_is_read_off_the_document(offices: Pipeline) -> None:
 def test_a_plain_no_says_so_first(offices: Pipeline) -> None:
     answer = offices.ask("2023年春节甘泉市民政局可以燃放烟花爆竹吗？")
     assert answer.claims[0].text.startswith("不可以：") and "禁止燃放" in answer.claims[0].text
+
+
+@pytest.mark.parametrize("question", ["申请人才公寓要符合什么条件？", "人才公寓申请条件是什么？"])
+def test_conditions_are_given_all_with_the_sentence_that_leads_to_them(offices: Pipeline, question: str) -> None:
+    answer = offices.ask(question)
+    said = [line for line in answer.answer.splitlines() if line.startswith("- ")]
+    assert said[0].startswith("- 第一条 申请人才公寓应当同时符合下列条件：")
+    for words in ("本科以上学历", "满六个月", "没有自有住房", "依法征收", "危房", "四十五周岁"):
+        assert words in answer.answer, words
+    assert "日常管理" not in answer.answer
+    assert problems(answer, lambda id: offices.document(id).text) == []
+
+
+def test_how_to_is_answered_with_every_step(offices: Pipeline) -> None:
+    answer = offices.ask("劳动仲裁网上怎么申请？")
+    steps = [line[2:].split("[")[0] for line in answer.answer.splitlines() if line.startswith("- ")]
+    assert steps == [line for line in STEPS.splitlines() if line[:1].isdigit()]
+
+
+def test_the_passage_with_the_value_is_heard_before_those_that_only_speak_of_the_matter(offices: Pipeline) -> None:
+    answer = offices.ask("甘泉市人才公寓租金是多少元？")
+    assert answer.status == "answered", answer.reason
+    assert "18元" in answer.answer and "32元" in answer.answer
+
+
+def test_a_date_that_the_question_says_is_not_the_date_it_asks_for(offices: Pipeline) -> None:
+    answer = offices.ask("2024年人才公寓合同什么时候前提出续签？")
+    assert answer.claims[0].text == "2024年11月30日"
+
+
+def test_when_only_an_expired_document_says_it_the_refusal_names_it(offices: Pipeline) -> None:
+    answer = offices.ask("夜间停车每次收费多少元？")
+    assert answer.status == "no_evidence"
+    assert "甘泉市夜间停车收费办法" in (answer.reason or "") and "不再有效" in (answer.reason or "")
 
 
 def test_a_section_named_next_is_that_of_the_document_before(offices: Pipeline) -> None:

@@ -92,9 +92,9 @@ def test_members_that_fail_are_reported_every_time_and_the_others_stand(docs: Pa
 def test_members_go_one_by_one_and_come_back_with_their_archive(docs: Path) -> None:
     (docs / "z.txt").write_text(ONE, encoding="utf-8")
     index_of(docs)
-    assert index_of(docs, remove=["docs/a.zip/里面/一.txt"]).withdrawn == ("docs/z.txt",)
+    assert index_of(docs, remove=["docs/a.zip/里面/一.txt"]).withdrawn == ("docs/a.zip（其中 1 份）", "docs/z.txt")
     assert known(docs) == {"docs/a.zip/二.docx": ()}
-    assert index_of(docs, recipe="another").withdrawn == ("docs/z.txt",) and set(known(docs)) == {"docs/a.zip/二.docx"}
+    assert index_of(docs, recipe="another").withdrawn == ("docs/a.zip（其中 1 份）", "docs/z.txt") and set(known(docs)) == {"docs/a.zip/二.docx"}
     refresh(docs.parent / "home" / "index", [docs / "a.zip"], load, cut, HashEmbedder(), recipe="another")
     assert set(known(docs)) == {"docs/a.zip/二.docx", "docs/a.zip/又是一.txt"}
     assert index_of(docs, recipe="another").duplicate[0].source == "docs/z.txt"

@@ -123,7 +123,7 @@ def test_the_export_is_text_to_a_spreadsheet(tmp_path: Path, monkeypatch: pytest
         log.add(Entry(text, "rest", "ask", text, documents=("d1", "d2")))
     assert main(["audit", "export", str(tmp_path / "a.csv")]) == 0
     rows = list(csv.reader(io.StringIO((tmp_path / "a.csv").read_text(encoding="utf-8-sig"))))
-    assert len(rows) == len(HOSTILE) + 1 and {len(row) for row in rows} == {9}
+    assert len(rows) == len(HOSTILE) + 1 and {len(row) for row in rows} == {10}
     for text, row in zip(HOSTILE, rows[1:], strict=True):
         assert row[1] == row[4] and row[4].lstrip("'").strip() == text.strip()
         assert row[4].lstrip()[0] not in "=+-@|" and row[6] == "d1 d2"

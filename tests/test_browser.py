@@ -314,7 +314,7 @@ def _sentences(text: str):
 
 def test_markup_is_made_in_one_place_only() -> None:
     pages = Path(__file__).parent.parent / "ui" / "pages"
-    sinks = {path.name for path in pages.glob("*.py") if re.search(r"\bMarkup\([^)]", path.read_text(encoding="utf-8"))}
+    sinks = {path.name for path in pages.rglob("*.py") if re.search(r"\bMarkup\([^)]", path.read_text(encoding="utf-8"))}
     assert sinks == {"escape.py"}
     script = "".join(path.read_text(encoding="utf-8") for path in (pages.parent / "static").glob("*.js"))
     assert script.count("innerHTML") == 1 and "insertAdjacentHTML" not in script and "eval(" not in script

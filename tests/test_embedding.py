@@ -378,6 +378,13 @@ def test_a_hub_name_without_a_network_is_told_in_chinese():
         SentenceEmbedder.load(Settings(embedder="no-such-organisation/no-such-model"))
 
 
+def test_numpy_multiplies_in_one_thread(embedder):
+    from threadpoolctl import threadpool_info
+
+    mine = [pool for pool in threadpool_info() if pool["internal_api"] == "openblas" and "numpy" in pool["filepath"]]
+    assert [pool["num_threads"] for pool in mine] == [1]
+
+
 def test_importing_the_embedder_imports_no_heavy_library():
     code = "import sys, rag.embedding; print([m for m in ('torch', 'transformers', 'tokenizers') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

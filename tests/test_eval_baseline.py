@@ -7,6 +7,7 @@ import pytest
 from eval import baseline
 from eval.cli_upkeep import said_of
 from eval.holidays import questions
+from eval.runs import run
 from eval.sets import EvalItem, find_set, load_set
 from rag.errors import UsageError
 
@@ -21,6 +22,14 @@ def test_no_set_falls_below_its_baseline(evaluated):
     """Renew with `wenju eval baseline` when a fall is meant."""
     found = baseline.falls([(baseline.load(name), evaluated(name).records) for name in baseline.names()])
     assert not found, "\n".join(map(said_of, found))
+
+
+def test_a_second_run_one_question_at_a_time_gives_the_same_bytes(evaluated, pipeline, tmp_path):
+    whole = evaluated("confusion")
+    again = run(load_set(find_set("confusion"), pipeline.text_of), pipeline, tmp_path, ahead=1)
+    assert again.records == whole.records
+    for name in ("run.json", "questions.jsonl", "summary.json"):
+        assert (tmp_path / name).read_bytes() == (whole.folder / name).read_bytes(), name
 
 
 def test_what_is_saved_holds_against_itself_and_a_fault_does_not(evaluated, tmp_path):

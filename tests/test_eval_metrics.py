@@ -1,6 +1,7 @@
 """Metrics: hand-computed cases, and agreement with independent implementations on thousands of random ones."""
 
 import random
+import re
 import statistics
 from collections import Counter
 
@@ -93,7 +94,7 @@ def test_overlap_agrees_with_rouge_chinese_and_a_plain_count():
 
 def test_longest_common_subsequence_agrees_with_the_table():
     draw = random.Random(3)
-    for _ in range(300):
+    for _ in range(1000):
         one, other = ([draw.choice("abc") for _ in range(draw.randint(0, 25))] for _ in range(2))
         table = np.zeros((len(one) + 1, len(other) + 1), dtype=int)
         for i, a in enumerate(one):
@@ -289,3 +290,67 @@ def test_coverage_citations_and_strings_agree_with_counting_characters():
         assert cited.precision(touches) == pytest.approx(sum(touched) / len(spans) if spans else 0)
         assert cited.recall(touches, 1) == float(any(touched))
         assert must_include("".join(text[s:e] for s, e in spans), [wanted]) == float(wanted in kept("".join(text[s:e] for s, e in spans)))
+
+
+def test_validity_agrees_with_how_the_citations_were_made():
+    draw = random.Random(10)
+    text = "".join(chr(0x4E00 + i) for i in range(400))  # no two characters alike
+    for _ in range(1000):
+        made, true = [], 0
+        for _ in range(draw.randint(1, 5)):
+            start = draw.randrange(380)
+            quote = list(text[start : start + draw.randint(1, 20)])
+            span, harm = Span(start, start + len(quote)), draw.choice(["", "", "word", "place", "source", "end"])
+            for _ in range(draw.randint(0, 3)):
+                quote.insert(draw.randint(0, len(quote)), draw.choice(" \n　"))
+            if harm == "word":
+                at = draw.choice([i for i, c in enumerate(quote) if not c.isspace()])
+                quote[at] = "错"
+            elif harm == "place":
+                span = Span(start + 1, span.end + 1)
+            elif harm == "end":
+                span = Span(start, len(text) + 1)
+            made.append(citation("乙" if harm == "source" else "甲", "".join(quote), span))
+            true += not harm
+        assert cited.validity(made, {"甲": text}.__getitem__) == pytest.approx(true / len(made))
+
+
+def test_exactness_agrees_with_sets_of_numbers():
+    draw = random.Random(11)
+    for _ in range(1000):
+        known = [[draw.randint(1, 30) for _ in range(draw.randint(0, 4))] for _ in range(3)]
+        quotes = [citation("甲", "、".join(f"共{n}项" for n in own), Span(0, 1), number=i) for i, own in enumerate(known, 1)]
+        claims, exact = [], 0
+        for _ in range(draw.randint(1, 4)):
+            said, cites = [draw.randint(1, 30) for _ in range(draw.randint(0, 2))], draw.sample([1, 2, 3], draw.randint(0, 3))
+            claims.append(Claim("；".join(f"有{n}项" for n in said), tuple(cites)))
+            exact += bool(cites) and all(any(n in known[i - 1] for i in cites) for n in said)
+        assert exactness(claims, quotes) == pytest.approx(exact / len(claims))
+
+
+def test_right_year_and_issuer_agree_with_how_the_documents_were_made():
+    draw = random.Random(12)
+    numerals = "〇一二三四五六七八九"
+    cities = ["兰州", "长春", "太原", "西安"]
+    for _ in range(1000):
+        year, city = draw.randint(2018, 2024), draw.choice(cities)
+        documents, gold, same_year, same_city = [], [], [], []
+        for _ in range(draw.randint(0, 4)):
+            own, place = draw.choice([year, draw.randint(2018, 2024)]), draw.choice([city, draw.choice(cities)])
+            written = draw.choice([str(own), "".join(numerals[int(d)] for d in str(own))])
+            documents.append(citation("甲", "值班", Span(0, 2), title=f"{place}市{written}年值班通知"))
+            gold.append(draw.random() < 0.2)
+            same_year.append(gold[-1] or own == year)
+            same_city.append(gold[-1] or place == city)
+        asked = f"{city}市{year}年谁值班？"
+        assert right_year(asked, documents, gold) == float(bool(documents) and all(same_year))
+        assert right_issuer(asked, documents, gold) == float(bool(documents) and all(same_city))
+
+
+def test_must_exclude_agrees_with_a_pattern():
+    draw = random.Random(13)
+    for _ in range(1000):
+        said = "".join(draw.choice("aAbB值.") for _ in range(draw.randint(0, 12)))
+        unwanted = ["".join(draw.choice("aAb.") for _ in range(draw.randint(1, 3))) for _ in range(draw.randint(1, 3))]
+        found = any(re.search(re.escape(one), said, re.IGNORECASE) for one in unwanted)
+        assert must_exclude(said, unwanted) == float(not found)

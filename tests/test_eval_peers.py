@@ -1,10 +1,12 @@
 """Wenju beside its peers: the parts that need no framework."""
 
+import json
 from pathlib import Path
 
 import pytest
 from fakes import HashEmbedder
 
+import eval.peers.__main__ as command
 from eval.bootstrap import Estimate
 from eval.locate import Locator
 from eval.peers import measure
@@ -107,6 +109,21 @@ def test_each_question_goes_to_all_before_the_next_and_starts_with_another(locat
     items = [EvalItem(q, q, gold=(Gold("甲"),)) for q in "一二"]
     measure.asked(ready, items, Locator({"甲": "文"}.__getitem__))
     assert calls == [("一", "a"), ("一", "b"), ("一", "a"), ("一", "b"), ("二", "b"), ("二", "a")]
+
+
+def test_a_folder_with_its_own_documents_is_compared_as_it_stands(tmp_path, monkeypatch):
+    lines = {
+        "corpus.jsonl": [{"id": "甲1", "title": "值班通知", "text": "值班室电话是0931-8826009。"},
+                         {"id": "乙2", "title": "防火通知", "text": "消防安全大检查在节前进行。"}],
+        "queries.jsonl": [{"id": "q1", "text": "值班室电话是多少？", "answers": ["0931-8826009"]}],
+    }  # fmt: skip
+    for name, rows in lines.items():
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "qrels.tsv").write_text("q1\t甲1\t1\n", encoding="utf-8")
+    monkeypatch.setattr(command, "_model", lambda settings: Model(tmp_path, "", "", HashEmbedder()))
+    monkeypatch.setattr(command, "peers", lambda model, work: iter([lambda: Dense(model)]))
+    table = command._compared(str(tmp_path), None, None)
+    assert table.count("100.0（") >= 3 and "稠密检索" in table and "2 个文件" in table
 
 
 def test_the_table_marks_only_intervals_without_zero():

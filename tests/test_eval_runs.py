@@ -12,6 +12,7 @@ import pytest
 from eval_fakes import QUESTIONS, BigramAsker, cite
 
 from eval.bootstrap import means
+from eval.crew import Crew, hands
 from eval.locate import Locator
 from eval.runs import Progress, load_run, run
 from eval.scoring import score
@@ -103,6 +104,86 @@ def test_a_question_the_asker_refuses_is_an_unanswered_question(tmp_path):
     assert record.scores["hit@1"] == 0 and record.lost_at == "retrieval"
 
 
+def test_several_processes_give_the_same_bytes_and_go_on_where_a_run_stopped(tmp_path):
+    path = many(tmp_path / "many.jsonl", 40)  # three windows
+    run(loaded(path), BigramAsker(), tmp_path / "alone")
+    stopped = BigramAsker()
+    with pytest.raises(KeyboardInterrupt):
+        run(loaded(path), Killed(), tmp_path / "crew")
+    with Crew(BigramAsker, 2) as crew:
+        run(loaded(path), stopped, tmp_path / "crew", crew=crew)
+    assert not stopped.asked
+    same_files(tmp_path / "alone", tmp_path / "crew")
+    assert len(json.loads((tmp_path / "crew" / "timings.json").read_text())["questions"]) == 40 * len(QUESTIONS)
+
+
+LONG = """
+import sys
+sys.path.insert(0, {here!r})
+from test_eval_runs import Slow, loaded
+from eval.crew import Crew
+from eval.runs import run
+from pathlib import Path
+
+if __name__ == "__main__":
+    with Crew(Slow, 2) as crew:
+        def pids(progress):
+            print(*(process.pid for process in crew._processes), flush=True)
+
+        run(loaded(Path({set!r})), Slow(), Path({out!r}), crew=crew, progress=pids)
+"""
+
+
+def test_the_processes_end_when_the_one_that_started_them_is_killed(tmp_path):
+    script = tmp_path / "long.py"
+    script.write_text(LONG.format(here=str(HERE), set=str(many(tmp_path / "many.jsonl", 100)), out=str(tmp_path / "out")))
+    process = subprocess.Popen([sys.executable, str(script)], cwd=HERE.parent, env=os.environ | {"PYTHONPATH": str(HERE.parent)},
+                               stdout=subprocess.PIPE, text=True)  # fmt: skip
+    pids = [int(pid) for pid in process.stdout.readline().split()]
+    process.kill()
+    process.communicate()
+    assert len(pids) == 2
+    for _ in range(600):
+        if not any(running(pid) for pid in pids):
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("they go on")
+
+
+def running(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def dying() -> BigramAsker:
+    os._exit(1)
+
+
+def refusing() -> BigramAsker:
+    raise UsageError("还没有索引。")
+
+
+@pytest.mark.parametrize(("opener", "why"), [(dying, "中途退出"), (refusing, "还没有索引")])
+def test_a_process_that_ends_or_cannot_open_is_told(tmp_path, questions, opener, why):
+    with Crew(opener, 2) as crew, pytest.raises(UsageError, match=why):
+        run(loaded(questions), BigramAsker(), tmp_path / "out", crew=crew)
+
+
+def test_another_process_is_started_only_when_it_pays(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert [hands(n) for n in (1, 511, 512, 2000, 9000)] == [1, 1, 2, 7, 8]
+
+
+class Slow(BigramAsker):
+    """Takes a while."""
+
+    def ask(self, *arguments, **named):
+        time.sleep(0.02)
+        return super().ask(*arguments, **named)
+
+
 class Killed(BigramAsker):
     """Stops after a number of questions."""
 
@@ -131,20 +212,13 @@ def test_an_interrupted_run_goes_on(tmp_path, questions):
 
 
 SLOW = """
-import sys, time
+import sys
 from pathlib import Path
 sys.path.insert(0, {here!r})
-from eval_fakes import BigramAsker
+from test_eval_runs import Slow, loaded
 from eval.runs import run
-from eval.sets import load_set
 
-class Slow(BigramAsker):
-    def ask(self, *arguments, **named):
-        time.sleep(0.02)
-        return super().ask(*arguments, **named)
-
-asker = Slow()
-run(load_set(Path({set!r}), asker.text_of), asker, Path({out!r}))
+run(loaded(Path({set!r})), Slow(), Path({out!r}))
 """
 
 

@@ -1,7 +1,9 @@
 """docx, doc, pdf, ofd, xlsx, csv and their kin: what is read of them, and that one document is one whatever its format."""
 
+import datetime as dt
 import io
 import shutil
+import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,7 @@ from rag.pipeline import Pipeline, build_index
 from rag.schema import Document, Section
 from rag.text import compact, readable
 from tests.conftest import ROOT
-from tests.office_files import converted, docx_of, html_of, ofd_of, printed, soffice, zipped
+from tests.office_files import calc, converted, docx_of, html_of, ofd_of, printed, soffice, zipped
 
 SEEDS = sorted((ROOT / "seeds").glob("*.txt"))
 TABLE = [["姓名", "科室", "电话"], ["张三", "办公室", "0431-88900001"], ["李四", "值班室", "0431-88900002"]]
@@ -259,8 +261,6 @@ def test_a_scanned_file_is_reported_with_what_to_do_and_read_where_ocr_is_instal
 # ---------------------------------------------------------------- xlsx, csv
 
 def test_rows_of_a_workbook_are_sentences(tmp_path: Path) -> None:
-    import datetime as dt
-
     book = openpyxl.Workbook()
     sheet = book.active
     sheet.title = "值班表"
@@ -296,6 +296,35 @@ def test_csv_of_any_kind(tmp_path: Path, mark: str, encoding: str) -> None:
 
 # ---------------------------------------------------------------- LibreOffice
 
+@calc
+def test_xls_et_and_ods_are_read_through_libreoffice(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (["2023年春节值班表", None, None], ["姓名", "出勤率", "日期"], ["张三", 0.985, dt.date(2023, 1, 21)], ["李四", 1, None]):
+        sheet.append(row)
+    sheet.merge_cells("A1:C1")
+    sheet["B3"].number_format = sheet["B4"].number_format = "0.0%"
+    out = io.BytesIO()
+    book.save(out)
+    wanted = ["2023年春节值班表", "姓名：张三；出勤率：98.5%；日期：2023年1月21日", "姓名：李四；出勤率：100.0%"]
+    for suffix, target in ((".xls", "xls:MS Excel 97"), (".ods", "ods")):
+        data = converted(tmp_path, out.getvalue(), ".xlsx", target)
+        assert loaded(tmp_path, f"a{suffix}", data).text.splitlines() == wanted, suffix
+    assert loaded(tmp_path, "a.et", (tmp_path / "a.xls").read_bytes()).text.splitlines() == wanted
+    assert loaded(tmp_path, "renamed.xls", out.getvalue()).text.splitlines() == wanted, "an xlsx called xls needs no conversion"
+    with pytest.raises(DocumentError, match=r"转换不了|没有正文"):
+        loaded(tmp_path, "broken.xls", (tmp_path / "a.xls").read_bytes()[:600] + bytes(3000))
+
+
+def test_what_a_package_is_does_not_depend_on_its_content(tmp_path: Path) -> None:
+    """Compressed bytes may hold any letters: "xl/" inside a picture makes no workbook."""
+    data = ofd_of(["关于值班的通知", "一、按时值班。"])
+    (tmp_path / "a.ofd").write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "a.ofd", "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr("Doc_0/Res/a.jpg", b"\xff\xd8 word/ xl/ PK\x03\x04")
+    assert load(tmp_path / "a.ofd", "a.ofd")[0].meta.title == "关于值班的通知"
+
+
 @soffice
 def test_doc_wps_rtf_and_odt_are_read_through_libreoffice(tmp_path: Path) -> None:
     paragraphs = ["关于值班的通知", "一、总体要求", "（一）落实责任。", "（二）按时报告。", "二、联系方式"]
@@ -312,8 +341,24 @@ def test_doc_wps_rtf_and_odt_are_read_through_libreoffice(tmp_path: Path) -> Non
         loaded(tmp_path, "broken.doc", doc[:600] + bytes(3000))
 
 
+_LISTED = r"""{\rtf1\ansi\ansicpg936\deff0{\fonttbl{\f0\fnil\fcharset134 SimSun;}}
+{\*\listtable{\list\listtemplateid1{\listlevel\levelnfc39\levelfollow2\levelstartat1{\leveltext LEVEL;}{\levelnumbers\'01;}}\listid1}}
+{\*\listoverridetable{\listoverride\listid1\listoverridecount0\ls1}}
+\pard\f0 \u36890?\u30693?\par\pard\ls1\ilvl0 \'d7\'dc\'d4\'f2\par\pard\ls1\ilvl0 \'b8\'bd\'d4\'f2\par}"""
+"""通知, then two paragraphs with automatic numbers, in the two ways in which Word and WPS write 、 into the pattern of a list."""
+
+
+@soffice
+@pytest.mark.parametrize("pattern", [r"\'02\'00\'a1\'a2", r"\'02\'00\u12289?"])
+def test_automatic_numbers_of_rtf(tmp_path: Path, pattern: str) -> None:
+    assert loaded(tmp_path, "a.rtf", _LISTED.replace("LEVEL", pattern)).text.splitlines() == ["通知", "一、总则", "二、附则"]
+
+
 def test_without_libreoffice_the_error_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DocumentError, match="LibreOffice") as caught:
         loaded(tmp_path, "a.rtf", r"{\rtf1 x}")
     assert "apt-get install libreoffice-writer-nogui" in caught.value.hint
+    with pytest.raises(DocumentError, match="LibreOffice") as caught:
+        loaded(tmp_path, "a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
+    assert "apt-get install libreoffice-calc-nogui" in caught.value.hint

@@ -324,7 +324,8 @@ def test_members_of_an_archive_keep_their_paths_and_go_one_by_one(tmp_path: Path
     assert done.found == () and sources() == ["docs/b.zip/0.txt", "docs/b.zip/2.txt"] and check(folder) == []
     write(docs / "single.txt", "关于消防的通知\n一、消防要求\n")
     report = update(docs)
-    assert report.withdrawn == ("docs/single.txt",) and sources() == ["docs/b.zip/0.txt", "docs/b.zip/2.txt"]
+    assert report.withdrawn == ("docs/b.zip（其中 1 份）", "docs/c.zip（其中 1 份）", "docs/single.txt")
+    assert sources() == ["docs/b.zip/0.txt", "docs/b.zip/2.txt"] and update(docs).withdrawn == report.withdrawn
     update(docs, recipe="another")
     assert sources() == ["docs/b.zip/0.txt", "docs/b.zip/2.txt"], "read again, and still without it"
     update(docs / "c.zip", recipe="another")

@@ -94,6 +94,31 @@ def test_every_field_can_be_corrected_and_survives(library: Library) -> None:
     assert library.update(library.docs / "a.txt").unchanged == ("docs/a.txt",)
 
 
+def test_what_the_text_says_otherwise_can_be_corrected_too(library: Library) -> None:
+    write(library.docs / "a.txt.wenju.toml", """
+        published_on = 2023-01-12
+        effective_on = 2023-01-15
+        expires_on = "2023-12-31"
+        kind = "函"
+        secrecy = "秘密★1年"
+        urgency = "特急"
+        period = "2023年全年"
+        years = [2022, 2023]
+        festivals = ["元旦"]
+        places = ["某省", "某市"]
+        copied_to = ["省民政厅"]
+    """)
+    assert library.update().embedded == 0
+    meta = library.meta("docs/a.txt")
+    assert (meta.published_on, meta.effective_on, meta.expires_on, meta.period) == ("2023-01-12", "2023-01-15", "2023-12-31", "2023年全年")
+    assert (meta.kind, meta.secrecy, meta.urgency, meta.copied_to) == ("函", "秘密★1年", "特急", ("省民政厅",))
+    assert (meta.years, meta.festivals, meta.places) == ((2022, 2023), ("元旦",), ("某省", "某市"))
+    assert not {"published_on", "effective_on", "expires_on", "period"} & set(meta.proof)
+    (entry,) = (e for e in library.index.metas.values() if e.source == "docs/a.txt")
+    kinds = [status_of(entry, day, library.index.collection).kind for day in ("2023-01-14", "2023-01-15", "2024-01-01")]
+    assert kinds == ["not_yet", "in_force", "expired"]
+
+
 def test_a_changed_or_removed_correction_is_a_changed_document(library: Library) -> None:
     sidecar = library.docs / "a.txt.wenju.toml"
     for groups in ('groups = ["一"]', 'groups = ["二"]', "", "groups = []"):
@@ -126,7 +151,7 @@ def test_a_correction_is_never_a_document(library: Library, tmp_path: Path) -> N
 @pytest.mark.parametrize(("content", "words"), [
     ('titel = "某"', ("不认识的项：titel", "title、issuer")), ('title = 3', ("title 应为一段文字",)), ('title = " "', ("title",)),
     ("groups = 1", ("groups 应为一个列表",)), ("groups = [1]", ("groups",)), ('issued_on = "昨天"', ("issued_on 应为日期",)),
-    ("issued_on = 2023-01-10T00:00:00", ("issued_on",)), ('status = "好"\nstatus_reason = "x"', ("“好”不对", "in_force")),
+    ("issued_on = 2023-01-10T00:00:00", ("issued_on",)), ("expires_on = 3", ("expires_on 应为日期",)), ('years = ["今年"]', ("years 应为年份",)), ('status = "好"\nstatus_reason = "x"', ("“好”不对", "in_force")),
     ('status = "expired"', ("status_reason 要一起写",)), ('status_reason = "x"', ("一起写",)), ("title = ", ("写得不对",)),
     ("\x00", ("写得不对",)), ("# " + "x" * 70_000, ("太大",)), ("a" + "[" * 5000, ("写得不对",)),
 ])

@@ -40,6 +40,11 @@ def said(document: Document, span: Span) -> str:
     ("本通知有效期1年。", None, "2025-02-19", "本通知有效期1年"),
     ("现予公布，自2024年3月1日起施行。", "2024-03-01", None, ""),
     ("第十条　本 办法自2024年 3月1日起施行，有 效期3年。", "2024-03-01", "2027-02-28", "本办法自2024年3月1日起施行，有效期3年"),
+    ("本办法由市财政局负责解释，自公布之日起施行。", "2024-02-20", None, ""),
+    ("本通知自印发之日起30日后施行，有效期3年。", "2024-03-21", "2027-03-20", "本通知自印发之日起30日后施行，有效期3年"),
+    ("本办法自2024年3月1日至2026年2月28日施行。", "2024-03-01", "2026-02-28", "本办法自2024年3月1日至2026年2月28日施行"),
+    ("本办法暂行一年，自2024年1月1日起执行。", "2024-01-01", "2024-12-31", "本办法暂行一年"),
+    ("以上政策执行期限为2024年1月1日至2024年12月31日。", None, "2024-12-31", "以上政策执行期限为2024年1月1日至2024年12月31日"),
     ("签约服务协议有效期为1年，许可证有效期至2026年12月31日。", None, None, ""),
     ("《某省房屋条例》自2021年5月1日起施行。各单位要认真学习。", None, None, ""),
     ("将第五条修改为：“本条例自2030年1月1日起施行。”", None, None, ""),
@@ -51,6 +56,20 @@ def test_days_and_terms(tmp_path: Path, body: str, effective: str | None, expire
     assert ("effective_on" in meta.proof, "expires_on" in meta.proof) == (effective is not None, expires is not None)
     if expires:
         assert said(document, meta.proof["expires_on"]) == proof
+
+
+@pytest.mark.parametrize(("history", "effective"), [
+    ("1990年4月9日 国务院令第5号发布\n2001年4月12日 《国务院关于修改〈某条例〉的决定》第一次修订", "1990-04-09"),
+    ("1991年4月1日 国务院批准\n1991年4月22日 某局令第6号发布", "1991-04-22"),
+    ("2016年3月31日 甲市人大常委会通过 2020年5月29日 甲市人大常委会通过 2020年7月31日 甲省人大常委会批准的《关于修改〈某条例〉的决定》修正", "2016-03-31"),
+    ("2002年9月28日 某省人大常委会通过\n2016年1月22日 某省人大常委会第一次会议修订", "2016-01-22"),
+    ("2002年9月28日 某省人大常委会通过", "2002-09-28"),
+])
+def test_a_law_that_begins_when_it_is_published(tmp_path: Path, history: str, effective: str) -> None:
+    """Amendments do not set its beginning anew; a revision does."""
+    (tmp_path / "a.md").write_text(f"# 某条例\n\n{history}\n\n第一条 为了规范，制定本条例。\n\n第二条 本条例自公布之日起施行。", encoding="utf-8")
+    (document,) = completed(load(tmp_path / "a.md", "a.md"), b"", "")
+    assert document.meta.effective_on == effective
 
 
 def test_the_term_of_what_is_issued_wins_over_the_letter_that_issues_it(tmp_path: Path) -> None:
@@ -75,6 +94,8 @@ def test_the_header_of_a_page_tells(tmp_path: Path) -> None:
      [("repeals", "某省甲条例", None), ("repeals", "某省乙条例", None)]),
     ("《某市关于印发〈某市旧办法〉的通知》 （某府〔2015〕7号）停止执行。", [("repeals", "某市关于印发〈某市旧办法〉的通知", "某府〔2015〕7号")]),
     ("经研究，决定废止《某市甲办法》（某府〔2011〕1号）、《某市乙办法》。", [("repeals", "某市甲办法", "某府〔2011〕1号"), ("repeals", "某市乙办法", None)]),
+    ("《某市旧办法》（某府〔2015〕7号）自本办法施行之日起废止。", [("repeals", "某市旧办法", "某府〔2015〕7号")]),
+    ("《某市旧办法》自2024年3月1日起停止执行。", [("repeals", "某市旧办法", None)]),
     ("原某府办规〔2023〕1号文同时废止。", [("repeals", None, "某府办规〔2023〕1号")]),
     ("依照《某省甲条例》制定的规定，建议废止。根据《某省乙条例》，停止执行相关收费。", []),
     ("《国务院关于修改和废止部分行政法规的决定》已经公布。", []),

@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
     if "eval" in sys.argv[1:2]:  # its libraries are not loaded for the other commands
         from eval.cli import register
 
-        register(commands, lambda args: _pipeline(args))
+        register(commands, _pipeline)
     else:
         commands.add_parser("eval", help="评测：run、compare 等", add_help=False)
     return top

@@ -38,17 +38,26 @@ class Bar:
 
 
 def told(progress: "Progress", seconds: float) -> str:
-    """Passages, rate and time left after so many seconds of a stage.
+    """Passages, rate and time left after so many seconds of a stage."""
+    if not progress.passages:
+        return ""
+    rate, left = pace(progress, seconds)
+    parts = [f"段落 {progress.passages}"]
+    if rate is not None:
+        parts.append(f"{rate:.0f} 段/秒")
+    if left is not None:
+        parts.append(f"约剩 {tqdm.format_interval(int(left) + 1)}")
+    return "，".join(parts)
+
+
+def pace(progress: "Progress", seconds: float) -> tuple[float | None, float | None]:
+    """Passages a second, and seconds left, after so many seconds of a stage; None while neither can be told.
 
     The rate is that of passages computed; the time left follows from the bytes of new and changed files read so far,
     since how many passages the others hold is known only when they have been read.
     """
-    if not progress.passages:
-        return ""
-    parts = [f"段落 {progress.passages}"]
-    if progress.embedded and seconds >= _SURE:
-        parts.append(f"{progress.embedded / seconds:.0f} 段/秒")
-    if 0 < progress.read_bytes < progress.to_read_bytes and seconds >= _SURE:
-        left = seconds * (progress.to_read_bytes - progress.read_bytes) / progress.read_bytes
-        parts.append(f"约剩 {tqdm.format_interval(int(left) + 1)}")
-    return "，".join(parts)
+    if not progress.passages or seconds < _SURE:
+        return None, None
+    reading = 0 < progress.read_bytes < progress.to_read_bytes
+    left = seconds * (progress.to_read_bytes - progress.read_bytes) / progress.read_bytes if reading else None
+    return progress.embedded / seconds if progress.embedded else None, left

@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from rag import __version__
-from ui.api import chat, health, login, logs, problems, rest, signin
+from ui.api import admin, chat, health, login, logs, problems, rest, signin
+from ui.api.administration import Administration
 from ui.api.audit import AuditLog
 from ui.api.identity import identify
 from ui.api.limits import Limits
@@ -35,19 +36,18 @@ def create_app(pipeline: Pipeline, portal: Portal | None = None) -> FastAPI:
     from ui.pages.mount import mount_pages
 
     portal = portal or Portal()
-    audit = None
-    if portal.identity != "none":
-        audit = AuditLog(pipeline.settings.home / "audit", portal.audit_days, portal.audit_sync)
+    named = portal.identity != "none"
+    audit = AuditLog(pipeline.settings.home / "audit", portal.audit_days, sync=portal.audit_sync and named, strict=named)
     service = Service(pipeline, waiting=portal.waiting, audit=audit)
     app = create_api(service, portal)
-    mount_pages(app, service, portal.identity)
+    mount_pages(app, service, app.state.administration, portal.identity)
     return app
 
 
 def create_api(service: Service, portal: Portal | None = None) -> FastAPI:
     """The service without the page."""
     portal = portal or Portal()
-    sessions = Sessions(portal)
+    sessions, doing = Sessions(portal), Administration(service, portal)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI):
@@ -58,9 +58,9 @@ def create_api(service: Service, portal: Portal | None = None) -> FastAPI:
     # docs_url, redoc_url: FastAPI's viewers load their scripts from a CDN.
     app = FastAPI(title="文据 Wenju", version=__version__, description=_ABOUT, lifespan=lifespan,
                   docs_url=None, redoc_url=None)
-    app.state.service = service
+    app.state.service, app.state.administration = service, doing
     # From the innermost layer to the outermost.
-    app.add_middleware(Limits, portal=portal)
+    app.add_middleware(Limits, portal=portal, roomy=admin.UPLOADS, roomy_bytes=service.pipeline.settings.max_file_mb * 2**20)
     app.add_middleware(SignIn, portal=portal, who=identify(portal, sessions))
     # Closed unless there are origins. Its presence also keeps Gradio from reflecting every Origin with credentials.
     app.add_middleware(CORSMiddleware, allow_origins=portal.origins, allow_methods=["GET", "POST", "DELETE"],
@@ -73,6 +73,7 @@ def create_api(service: Service, portal: Portal | None = None) -> FastAPI:
     app.include_router(signin.router(portal))
     if portal.identity == "oidc":
         app.include_router(login.router(portal, sessions))
+    app.include_router(admin.router(doing))
     _describe_problems(app)
     return app
 

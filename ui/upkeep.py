@@ -1,5 +1,6 @@
 """Keeping the index: following folders until told to stop, and the words in which reports are told to a person."""
 
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +55,8 @@ def report_lines(report: "Report") -> Iterator[str]:
     for item in report.failed:
         yield f"失败 {item.source}：{item.reason}"
     for source in report.withdrawn:
-        yield f"不编入 {source}（已撤下；要恢复请点名：wenju index {source}）"
+        path = re.sub(r"（其中 \d+ 份）$", "", source)  # so much of an archive
+        yield f"不编入 {source}（已撤下；要恢复请点名：wenju index {path}）"
     yield (f"现有文件 {report.documents} 份，段落 {report.passages} 个；本次计算向量 {report.embedded} 个，沿用 {report.reused} 个，"
            f"用时 {report.seconds:.1f} 秒。")
 

@@ -63,9 +63,10 @@ def peers(model: Model, work: Path) -> Iterator[Callable[[], Peer]]:
 
 
 def _imported(folder: Path, work: Path) -> tuple[str, Path]:
-    """The set and the documents' folder made of a folder that holds both."""
+    """The set and the documents' folder made of a folder that holds both. Wenju's index, whose home is in `work` too,
+    names files as they stand from there."""
     docs = work / "docs"
-    imported = from_shared(folder, docs.as_posix())
+    imported = from_shared(folder, docs.name)
     write_documents(imported.documents, docs)
     path = work / f"{folder.name}.jsonl"
     save_set(imported.items, path)

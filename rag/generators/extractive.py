@@ -15,6 +15,7 @@ from rag.values import has_value, single_value
 from rag.verdicts import verdict
 
 Listing = Literal["documents", "items", "sides"]
+_LONGEST_NAME = 30
 MOST_POINTS = 12
 """Items named in the first line of a list."""
 AS_GOOD = 0.85
@@ -48,8 +49,13 @@ def compose(
         case "documents":
             return Draft((), blocks, remark or f"以上共 {len(order)} 份文件。")
         case "items":
-            own = [i for i in order[0][:MOST_POINTS] if len(order[0]) > 1]
-            point = [Statement(evidence[i].point, (i,)) for i in sorted(own, key=lambda i: _place(evidence[i]))]
+            own = sorted(order[0], key=lambda i: _place(evidence[i])) if len(order[0]) > 1 else []
+            leads = own and evidence[own[0]].text.endswith(("：", ":"))
+            if leads and max(len(evidence[i].point) for i in own[1:]) > _LONGEST_NAME:
+                own = own[:1]  # the items are no names: the sentence that leads to them says what they are
+            elif leads:
+                own = own[1:]
+            point = [Statement(evidence[i].point, (i,)) for i in own[:MOST_POINTS]]
         case _:
             point = [value] if value else _point(query, [evidence[i] for i in kept], kept)
     remark = remark or _remark([evidence[group[0]].document for group in order], query)

@@ -46,7 +46,8 @@ class FileEntry:
 
     recipe: of the refresh that read it. sidecar: digest of the corrections beside it, "" for none; corrected: of those that
     its documents bear, which a copy of the file may have brought.
-    refused: of an archive, the members that could not be read.
+    refused: of an archive, the members that could not be read. withheld: how many of its documents stay out, withdrawn one by
+    one; their names are not kept.
     """
 
     path: str
@@ -59,6 +60,7 @@ class FileEntry:
     sidecar: str = ""
     corrected: str = ""
     refused: tuple[Failure, ...] = ()
+    withheld: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class Report:
     duplicate: tuple[Duplicate, ...]
     failed: tuple[Failure, ...]
     withdrawn: tuple[str, ...]
-    """Files that are there but were taken out before, and stay out."""
+    """Files that are there but were taken out before, and stay out; and how many documents of an archive do."""
     documents: int
     passages: int
     embedded: int
@@ -170,7 +172,7 @@ def parse(data: bytes | memoryview) -> Any:
 def metadata_from_json(value: Mapping[str, Any]) -> Metadata:
     """The reverse of `schema.to_json`."""
     lists = {name: tuple(value[name]) for name in ("issuers", "addressees", "years", "festivals", "places")}
-    lists["groups"] = tuple(value.get("groups", ()))  # older generations know of none
+    lists |= {name: tuple(value.get(name, ())) for name in ("groups", "copied_to")}  # older generations know of none
     lists["relations"] = tuple(Relation(**{**r, "span": Span(**r["span"])}) for r in value.get("relations", ()))
     proof = {name: Span(span["start"], span["end"]) for name, span in value["proof"].items()}
     return Metadata(**{**value, **lists, "proof": proof})

@@ -177,9 +177,14 @@ class Index:
         Stored as int8 scaled to each row's largest value; unit length brings the scale back.
         """
         start, end = self._starts[row], self._starts[row + 1]
-        tokens = self._tokens[start:end].astype(np.float32)
-        norms = np.linalg.norm(tokens, axis=1, keepdims=True)
-        return tokens / np.maximum(norms, 1e-12), np.array(self._spans[start:end], np.int32)
+        return _unit(self._tokens[start:end].astype(np.float32)), np.array(self._spans[start:end], np.int32)
+
+    def tokens_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The token embeddings of several passages one after another, float32 unit rows [n, dimension], and how many
+        each has, int64 [rows]."""
+        starts, ends = self._starts[rows], self._starts[rows + 1]
+        parts = [self._tokens[start:end] for start, end in zip(starts, ends, strict=True)]
+        return _unit(np.concatenate([self._tokens[:0], *parts], dtype=np.float32)), ends - starts
 
     # ------------------------------------------------------------ as stored, for copying into another generation
 
@@ -299,6 +304,12 @@ def _offsets(path: Path, count: int, total: int) -> np.ndarray:
     if len(offsets) != count + 1 or offsets[0] != 0 or offsets[-1] != total or (np.diff(offsets) < 0).any():
         raise ValueError(f"{path.name}: impossible offsets")
     return offsets
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    """float32 [n, dimension] with its rows brought to unit length, in place."""
+    rows /= np.maximum(np.sqrt(np.einsum("ij,ij->i", rows, rows)), 1e-12)[:, None]
+    return rows
 
 
 class _Lines:

@@ -76,18 +76,20 @@ class Group:
         return replace(document, source=source, also_at=tuple(also_at))
 
     def settle(
-        self, documents: Sequence[str] = (), error: str | None = None, recipe: str | None = None, refused: Sequence[Failure] = ()
+        self, documents: Sequence[str] = (), error: str | None = None, recipe: str | None = None, refused: Sequence[Failure] = (),
+        withheld: int = 0,
     ) -> None:
         """Notes what has become of the files; a recipe means that they were read now, with their corrections.
 
-        refused: members of the archive, below `source`.
+        refused: members of the archive, below `source`. withheld: how many of its documents stay out.
         """
         for member in self.members:
             used = member.entry.recipe if recipe is None else recipe
             corrected = member.entry.corrected if recipe is None else next(iter(self.corrections), "")
             own = tuple(replace(f, source=member.entry.source + f.source.removeprefix(self.source)) for f in refused)
             member.entry = replace(
-                member.entry, documents=tuple(documents), error=error, recipe=used, corrected=corrected, refused=own)
+                member.entry, documents=tuple(documents), error=error, recipe=used, corrected=corrected, refused=own,
+                withheld=withheld)
 
 
 @dataclass(slots=True)
@@ -180,11 +182,12 @@ class Planner:
 
     def report(self, plan: Plan, now: Mapping[str, DocumentEntry]) -> dict[str, tuple]:
         """The lists of `entries.Report` for a plan that has been carried out. now: the documents that the index holds."""
-        lists: dict[str, list] = {name: [] for name in ("new", "changed", "unchanged", "duplicate", "failed")}
+        lists: dict[str, list] = {name: [] for name in ("new", "changed", "unchanged", "duplicate", "failed", "withdrawn")}
         kept = {m.entry.path: where for g in plan.groups for where in [_kept_by(g, now)] for m in g.members if m.entry.source != where}
         for entry in (m.entry for m in plan.members if m.scanned):
             before = self._before.get(entry.path)
             lists["failed"].extend(entry.refused)
+            lists["withdrawn"].extend([f"{entry.source}（其中 {entry.withheld} 份）"] * bool(entry.withheld))
             if entry.error is not None:
                 lists["failed"].append(Failure(entry.source, entry.error))
             elif entry.path in kept:
@@ -194,7 +197,8 @@ class Planner:
             else:
                 same = (before.sha256, before.corrected) == (entry.sha256, entry.corrected)
                 lists["unchanged" if same else "changed"].append(entry.source)
-        return {"removed": tuple(plan.removed), "withdrawn": tuple(plan.kept_out), **{name: tuple(values) for name, values in lists.items()}}
+        lists["withdrawn"] = sorted((*plan.kept_out, *lists["withdrawn"]))
+        return {"removed": tuple(plan.removed), **{name: tuple(values) for name, values in lists.items()}}
 
     # ------------------------------------------------------------ parts of the plan
 
@@ -291,7 +295,9 @@ class Planner:
             group.settle(error=EMPTIED)
         elif known and not stale:
             refused = next((f.refused for f in earlier if f.source == borne), ())
-            group.settle([e.id for e in left], refused=[replace(f, source=group.source + f.source.removeprefix(borne)) for f in refused])
+            group.settle(
+                [e.id for e in left], refused=[replace(f, source=group.source + f.source.removeprefix(borne)) for f in refused],
+                withheld=max(f.withheld for f in earlier) + len(known) - len(left))
             for member in members:
                 member.entry = replace(member.entry, corrected=earlier[0].corrected)
         return group

@@ -80,10 +80,11 @@ def withdraw(folder: Path, remove: Sequence[str], disk: Disk = DISK) -> Report:
     return refresh(folder, (), unread, unread, KeptModel(Index.open(folder)), remove=remove, disk=disk)
 
 
-def purge(home: Path, folder: Path, id: str, disk: Disk = DISK) -> Purged:
+def purge(home: Path, folder: Path, id: str, disk: Disk = DISK, originals: Sequence[Path] = ()) -> Purged:
     """Removes a document from the index in `folder`, from backups and records below `home`, and looks for what is left.
 
-    Raises UsageError for an unknown id, and what `refresh` raises.
+    originals: files of the document that go too (those that were uploaded lie below `home`). Raises UsageError for an
+    unknown id, and what `refresh` raises.
     """
     index = Index.open(folder)
     if id not in index.metas:
@@ -96,6 +97,8 @@ def purge(home: Path, folder: Path, id: str, disk: Disk = DISK) -> Purged:
     now = Index.open(folder)
     wanted, shared = _telling(_sentences(document, passages), now)
     with typed_errors("清除"):
+        for path in originals:
+            remove_tree(path, disk)
         backups = tuple(_drop_backups(home, id, disk))
         pieces, _ = _telling(_long_enough(clause for sentence in wanted for clause in clauses(sentence)), now)
         cleaned = tuple(_clean_records(home, folder, id, pieces | wanted))

@@ -112,7 +112,7 @@ class _Refresh:
                 raise DocumentError("文件在读取时有变动。", "请等它写完后再试。")
             if not documents:
                 raise DocumentError("文件里没有可用的内容。")
-            documents = [document for document in documents if not self._out.holds("", document.sha256)]
+            found, documents = len(documents), [document for document in documents if not self._out.holds("", document.sha256)]
             if not documents:
                 raise DocumentError(EMPTIED)
             passages = [self._passages(document) for document in documents]
@@ -125,7 +125,7 @@ class _Refresh:
         except OSError as error:
             group.settle(error=f"文件读不出来：{error.strerror}。请检查文件权限。", recipe=self._recipe)
             return []
-        group.settle([item.document.id for item in prepared], recipe=self._recipe, refused=refused)
+        group.settle([item.document.id for item in prepared], recipe=self._recipe, refused=refused, withheld=found - len(documents))
         return prepared
 
     def _loaded(self, path: Path, group: Group) -> tuple[Sequence[Document], list[Failure]]:

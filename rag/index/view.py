@@ -76,6 +76,10 @@ class View:
         """See `Index.tokens`."""
         return self._index.tokens(self._rows[row])
 
+    def tokens_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Index.tokens_of`."""
+        return self._index.tokens_of(self._rows[rows])
+
 
 class _Vectors:
     """A `VectorStore` over some rows of another."""

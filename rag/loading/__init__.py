@@ -20,8 +20,7 @@ from rag.loading.sandbox import Sandbox
 from rag.loading.structure import sections
 from rag.schema import Document, Span
 
-_THROUGH_OFFICE = (".doc", ".wps", ".rtf", ".odt")
-SUFFIXES = (".txt", ".md", ".html", ".htm", ".docx", *_THROUGH_OFFICE, ".pdf", ".ofd", ".xlsx", ".csv", ".zip")
+SUFFIXES = (".txt", ".md", ".html", ".htm", ".docx", *office.TEXTS, ".pdf", ".ofd", ".xlsx", *office.TABLES, ".csv", ".zip")
 """What `load` reads, in lower case."""
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -60,13 +59,11 @@ def _one(suffix: str, data: bytes, name: str, source: str) -> Document:
 def _content(suffix: str, data: bytes, name: str) -> Content:
     match suffix:
         case ".txt":
-            text = decode(data, name)
-            return Content(text, *read_txt(text))
+            return read_txt(decode(data, name))
         case ".md":
-            text = decode(data, name)
-            return Content(text, read_md(text))
-        case _ if suffix in _THROUGH_OFFICE:
-            return _sandbox.read(".docx", office.to_docx(data, suffix, name), name)
+            return read_md(decode(data, name))
+        case _ if suffix in (*office.TEXTS, *office.TABLES):
+            return _sandbox.read(*office.modern(data, suffix, name), name)
         case _:
             try:
                 return _sandbox.read(suffix, data, name)

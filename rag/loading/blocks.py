@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from rag.loading.numbering import mark
+from rag.loading.numbering import mark, plain
 from rag.schema import Span
 from rag.text import readable
 
@@ -51,13 +51,14 @@ def block(text: str, start: int, end: int, **details: object) -> Block:
 
 
 def _reading(piece: str) -> str:
-    """The readable form, but for one blank kept after a number: "第二章 规划" is a heading, "第二章规定" a citation.
+    """The readable form, but for one blank kept after a number: "第二章 规划" is a heading, "第二章规定" a citation; so may
+    "1 总则" be one, but not "1总则".
 
     Markdown's emphasis at the beginning goes, so that "**一、总则**" is read as a heading.
     """
     if piece.startswith("**"):
         piece = _BOLD.sub(r"\1", piece, count=1)
-    opening = mark(piece)
+    opening = mark(piece) or plain(piece)
     if opening and piece[opening.end : opening.end + 1].isspace():
         return f"{readable(piece[: opening.end])} {readable(piece[opening.end :].lstrip())}".rstrip()
     return readable(piece)

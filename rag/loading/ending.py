@@ -24,14 +24,19 @@ _TRAILERS = 3
 """So many short lines after the date still belong to the signature."""
 _PHONE = re.compile(r"(?<!\d)(?:0\d{2,3}[-—－\s]?\d{7,8}|1\d{10}|400[-\d]{7,10}|\d{7,8})(?!\d)")
 _CONTACT = re.compile(r"联系(?:人|电话|方式|地址)|电\s*话|传\s*真|邮\s*箱|邮\s*编|热线|E-?mail|通[讯信]地址|办公地址", re.I)
-_AFTER_DATE = re.compile(r"[（(](?:此件|本文|联系|此文|(?:信息)?公开)[^（）()]{0,60}[）)]|抄\s?[送报][:：].*|(?:信息)?公开(?:方式|属性|类别|形式)[:：].{0,20}|主动公开|[^，。]{2,30}\d{4}年\d{1,2}月\d{1,2}日印发")
+_AFTER_DATE = re.compile(
+    r"[（(](?:此件|本文|联系|此文|(?:信息)?公开)[^（）()]{0,60}[）)]|"
+    r"(?:信息)?公开(?:方式|属性|类别|形式)[:：].{0,20}|(?:主动|依申请|不予)公开|抄\s?[送报][:：].*")
+_IMPRINT = re.compile(
+    rf"(?:[抄主分]\s?[送报]|主题词)(?:单位|机关)?[:：].*|[^，。]{{0,40}}{DATE.pattern}印(?:发|制)?|[（(]?共印\d+份[)）]?|校对[:：].{{2,12}}")
+"""What is printed below a document: who gets it, who printed it and when."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Consecutive blocks `first` … `last - 1` of one sort. `title`: how many of them are its label and title."""
 
-    kind: Literal["main", "attachment", "list", "signature", "contacts"]
+    kind: Literal["main", "attachment", "list", "signature", "contacts", "imprint"]
     first: int
     last: int
     title: int = 0
@@ -56,6 +61,9 @@ def title_like(found: Block) -> bool:
 
 def split(blocks: Sequence[Block]) -> list[Part]:
     """The document's parts in reading order; together they cover all blocks."""
+    end = _imprint(blocks)
+    if end < len(blocks):
+        return [*split(blocks[:end]), Part("imprint", end, len(blocks))]
     signatures = _signatures(blocks)
     names = _listed(blocks)
     bounds: dict[int, Part] = {}
@@ -112,7 +120,7 @@ def _signatures(blocks: Sequence[Block]) -> list[tuple[int, int]]:
             continue
         if is_date_line(found.text):
             first = _signers(blocks, at)
-        elif _signed_in_one(found.text):
+        elif signed_in_one(found.text):
             first = at
         elif at == len(blocks) - 1 and is_org(found.text):
             first = _signers(blocks, at + 1)
@@ -141,7 +149,7 @@ def _signers(blocks: Sequence[Block], end: int) -> int:
     return first
 
 
-def _signed_in_one(text: str) -> bool:
+def signed_in_one(text: str) -> bool:
     """Whether organisation and date share one line."""
     if len(text) > 70:
         return False
@@ -155,7 +163,23 @@ def _opens_attachment(blocks: Sequence[Block], at: int) -> bool:
     return title_like(blocks[at]) and not is_contact(blocks[at].text) and any(running(b.text) for b in blocks[at : at + 8])
 
 
+def _imprint(blocks: Sequence[Block]) -> int:
+    """Where the imprint begins; the end of the blocks when there is none, or nothing else."""
+    at = len(blocks)
+    while at > 0 and (_IMPRINT.fullmatch(blocks[at - 1].text) or (at > 1 and is_org(blocks[at - 1].text) and _IMPRINT.fullmatch(blocks[at - 2].text))
+                      or (at < len(blocks) and _AFTER_DATE.fullmatch(blocks[at - 1].text))):
+        at -= 1
+    while at < len(blocks) and not _IMPRINT.fullmatch(blocks[at].text):
+        at += 1
+    return at or len(blocks)
+
+
 # ---------------------------------------------------------------- attachments
+
+def is_label(text: str) -> bool:
+    """Whether a line says "附件1" and nothing else."""
+    return bool(_LABEL_ONLY.fullmatch(text))
+
 
 def _labelled(found: Block) -> bool:
     text = found.text
@@ -172,13 +196,13 @@ def _attachment(blocks: Sequence[Block], at: int, signatures: Sequence[tuple[int
     last = next((i for i in range(at + 1, bound) if running(blocks[i].text) or blocks[i].kind == "row"), bound)
     again = next((i for i in range(at + 1, last) if _labelled(blocks[i])), None)
     entries = sum(mark(b.text) is not None for b in blocks[at + 1 : last])
-    if last == bound and (bound < len(blocks) or entries < 2):
+    named = _title_lines(blocks, at + 1, names) if _LABEL_ONLY.fullmatch(blocks[at].text) else 0
+    listed = named and _bare("".join(b.text for b in blocks[at + 1 : at + 1 + named])) in names
+    if last == bound and not listed and (bound < len(blocks) or entries < 2):
         return Part("list", at, last, 1)
     if again is not None and not _LABEL_ONLY.fullmatch(blocks[at].text):
         return Part("list", at, again, 1)
-    if _LABEL_ONLY.fullmatch(blocks[at].text):
-        return Part("attachment", at, at, 1 + _title_lines(blocks, at + 1, names))
-    return Part("attachment", at, at, 1)
+    return Part("attachment", at, at, 1 + named)
 
 
 def _listed(blocks: Sequence[Block]) -> frozenset[str]:

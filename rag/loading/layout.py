@@ -25,11 +25,23 @@ BYLINE = re.compile(r"(?:^|[。！？”\s])[^，。！？：\s]{0,12}(?:记者|
 
 _DAY = re.compile(r"\d{1,4}\s?[年月日]")
 _LETTER_BEFORE, _LETTER = re.compile(r"(?:^|\s)[\u4e00-\u9fff]$"), re.compile(r"[\u4e00-\u9fff](?:\s|$)")
+_CUT_DATE = re.compile(r"(?<=\D)\d{4}年(?:\d{1,2}(?:月\d{0,2})?)?$")
 _EDITOR = re.compile(r"(?<=\S)[\[（(【]?(?:责任编辑|网络编辑|责编)\s?[:：].{2,30}$")
 _TITLED = re.compile(r"[^\s，。；]{6,60}\s+[^\s][^\n]{0,200}[。；]")
 _FLAT_LINE = 150
 _FULL = 0.8
 _SHARE = 0.5
+
+
+class _Widths(dict[str, int]):
+    """Columns of each character, found out when it is first met."""
+
+    def __missing__(self, char: str) -> int:
+        self[char] = 2 if unicodedata.east_asian_width(char) in "WFA" else 1
+        return self[char]
+
+
+_WIDTHS = _Widths()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +60,7 @@ class Line:
     @property
     def width(self) -> int:
         """Columns on a fixed-width screen: a Chinese character takes two."""
-        return sum(2 if unicodedata.east_asian_width(c) in "WFA" else 1 for c in self.text)
+        return sum(map(_WIDTHS.__getitem__, self.text))
 
 
 def lines(text: str) -> list[Line]:
@@ -156,7 +168,7 @@ def _continues(group: Sequence[Line], line: Line, width: int | None) -> bool:
     last = group[-1]
     if last.kind != "text" or line.kind != "text" or BYLINE.search(last.text):
         return False
-    if last.text[-1] in "，、,（(《“":
+    if last.text[-1] in "，、,（(《“" or _inside_date(last.text, line.text):
         return True
     if mark(line.text):
         return False
@@ -172,3 +184,10 @@ def _continues(group: Sequence[Line], line: Line, width: int | None) -> bool:
     if TITLE_END.search(last.text) or (mark(group[0].text) and not re.search("[。；]", last.text)):
         return False
     return running(last.text) and (bool(re.search("[。；]", last.text)) or bool(re.search("[，。]|如下[:：]$", line.text)))
+
+
+def _inside_date(text: str, after: str) -> bool:
+    """Whether a date begins at the end of one line and ends in the next: no paragraph ends there."""
+    begun = _CUT_DATE.search(text[-16:])
+    whole = DATE.match(begun[0] + after[:8]) if begun else None
+    return begun is not None and whole is not None and whole.end() > len(begun[0])

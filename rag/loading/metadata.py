@@ -6,8 +6,20 @@ from dataclasses import replace
 
 from rag.loading.blocks import Block
 from rag.loading.dates import DATE, is_date_line, iso, years
-from rag.loading.ending import is_org
-from rag.loading.headlines import DECREE, NUMBER, YEAR_NUMBER, is_addressees, is_history, is_number, proper
+from rag.loading.ending import is_org, signed_in_one
+from rag.loading.headlines import (
+    DECREE,
+    DECREED,
+    NUMBER,
+    SECRECY,
+    URGENCY,
+    YEAR_NUMBER,
+    is_addressees,
+    is_history,
+    is_letterhead,
+    is_number,
+    proper,
+)
 from rag.loading.names import joined_title, split_issuers, split_names, title_fragment, title_issuers
 from rag.loading.numbering import mark
 from rag.loading.subjects import festivals, kind_of, places
@@ -15,9 +27,12 @@ from rag.loading.titles import head_of, title_lines
 from rag.schema import Metadata, Section, Span
 from rag.text import readable, sentences
 
-_PUBLISHED = re.compile(rf"(?:发布(?:日期|时间)?|发文日期|公开日期)\s*[:：]?\s*(?P<date>{DATE.pattern})")
+_PUBLISHED = re.compile(rf"(?:发[布表](?:日期|时间)?|发文日期|公开日期)\s*[:：]?[\s*]*(?P<date>{DATE.pattern})")
 _ENACTOR = re.compile(
     r"[\s经由]*([\u4e00-\u9fff]{2,40}?(?:人民代表大会(?:常务委员会)?|委员会|人民法院|人民检察院|国务院|人民政府|总局|部|局|署)(?:办公厅)?)")
+_SENT, _COPIED = (re.compile(rf"{way}\s?送(?:单位|机关)?[:：]\s*") for way in "主抄")
+_DECREEING = re.compile("(?:令|公告|通告|决定)$")
+_EFFECT = re.compile(r"\s*[起后]?\s*(?:正式)?(?:施行|实施|执行|生效)")
 _PURPOSE = re.compile(r"现[就将]|通知如下|公告如下|通告如下|为(?:做好|切实|进一步|全面|认真|深入|贯彻|便于|加强)|期间")
 
 
@@ -41,12 +56,17 @@ class _Reader:
         self.head = [] if page else head_of(self.blocks)
         signature = next((s for s in found if s.kind == "signature"), None)
         self.signature = [b for b in blocks if signature and signature.start <= b.start < signature.end]
+        imprint = next((s for s in found if s.kind == "imprint"), None)
+        self.imprint = [b for b in blocks if imprint and imprint.start <= b.start < imprint.end]
 
     def read(self, furniture: Sequence[Block]) -> Metadata:
         title = self._title()
         meta = Metadata(title=title, document_number=self._number(), addressees=self._addressees())
         issuers = self._issuers(title)
-        meta = replace(meta, issuers=issuers, issued_on=self._issued(), published_on=self._published(furniture))
+        meta = replace(
+            meta, issuers=issuers, issued_on=self._issued(), published_on=self._published(furniture),
+            secrecy=self._graded("secrecy", SECRECY), urgency=self._graded("urgency", URGENCY), copied_to=self._sent(_COPIED, "copied_to"),
+        )
         return self._subjects(meta)
 
     def _prove(self, name: str, start: int, end: int) -> None:
@@ -60,23 +80,43 @@ class _Reader:
         lines = title_lines(self.head, self.blocks)
         if not lines:
             return None
-        start, end = proper(self.text, lines[0].start, lines[-1].end)
+        start, end = self._decree(lines) or proper(self.text, lines[0].start, lines[-1].end)
         self._prove("title", start, end)
         return joined_title(self.text[start:end])
+
+    def _decree(self, lines: Sequence[Block]) -> tuple[int, int] | None:
+        """Of a decree ("某某令 第3号") that only publishes another document, where that one's title stands."""
+        if not lines[-1].text.endswith("令"):
+            return None
+        issued = next((b for s in self.sections if s.kind == "attachment" for b in self.blocks if b.start == s.start), None)
+        return (issued.start, issued.end) if issued and f"《{issued.text}》" in readable(self.text[lines[-1].end : issued.start]) else None
 
     # ------------------------------------------------------------ number, addressees
 
     def _number(self) -> str | None:
         if "document_number" in self.given:
             return self.given["document_number"][0]
-        for found in self.head:
+        for at, found in enumerate(self.head):
             raw = self.text[found.start : found.end]
             inside = NUMBER.search(raw)
             own = is_number(found.text) or (inside and re.search(r"[（(]\s?$", raw[: inside.start()]) and inside.end() >= len(raw) - 2)
             match = inside or YEAR_NUMBER.search(raw) or DECREE.search(raw)
             if own and match:
-                self._prove("document_number", found.start + match.start(), found.start + match.end())
-                return re.sub(r"\s", "", match[0]).strip("（()）")
+                start, end = found.start + match.start(), found.start + match.end()
+                if match[0].lstrip("（( ").startswith("第") and at and _DECREEING.search(self.head[at - 1].text):
+                    start = self.head[at - 1].start + len("中华人民共和国") * self.head[at - 1].text.startswith("中华人民共和国国务院")
+                self._prove("document_number", start, end)
+                written = re.sub(r"\s", "", self.text[start:end]).strip("（()）")
+                return re.sub(r"[（(](?=第.{1,8}号$)", "", written)
+        return self._decreed()
+
+    def _decreed(self) -> str | None:
+        """The number of the decree that first published a law, from the law's history."""
+        for found in (b for b in self.head if is_history(b.text)):
+            for date in DATE.finditer(self.text, found.start, found.end):
+                if match := DECREED.match(self.text, date.end(), found.end):
+                    self._prove("document_number", match.start(1), match.end(1))
+                    return re.sub(r"\s", "", match[1])
         return None
 
     def _addressees(self) -> tuple[str, ...]:
@@ -84,6 +124,22 @@ class _Reader:
             if is_addressees(found.text):
                 self._prove("addressees", found.start, found.end)
                 return split_names(found.text.rstrip("：: "))
+        return self._sent(_SENT, "addressees")
+
+    def _graded(self, name: str, grade: re.Pattern[str]) -> str | None:
+        """The degree of secrecy or urgency, from the lines above the title."""
+        for found in self.head:
+            if is_letterhead(found.text) and (word := grade.search(self.text, found.start, found.end)):
+                self._prove(name, word.start(), word.end())
+                return re.sub(r"\s|^.*[:：]", "", word[0])
+        return None
+
+    def _sent(self, label: re.Pattern[str], name: str) -> tuple[str, ...]:
+        """Those who are named behind a label at the end of the document."""
+        for found in (*self.imprint, *self.signature):
+            if label.match(found.text):
+                self._prove(name, found.start, found.end)
+                return split_names(label.sub("", found.text, count=1).rstrip("。 "))
         return ()
 
     # ------------------------------------------------------------ issuers, dates
@@ -99,11 +155,15 @@ class _Reader:
             return titled
         if "issuers" in self.given:
             return split_issuers(self.given["issuers"][0])
+        for found in self.head[:6]:
+            if signed_in_one(found.text) and (date := DATE.search(self.text, found.start, found.end)):
+                self._prove("issuers", found.start, date.start())
+                return split_issuers(self.text[found.start : date.start()])
         for found in self.head[:4]:
-            name = found.text.removesuffix("文件")
-            if is_org(name) and len(name) >= 4:
+            name = re.sub("文件$|令$|^中华人民共和国(?=国务院)", "", found.text)
+            if is_org(name) and (len(name) >= 4 or name == "国务院"):
                 self._prove("issuers", found.start, found.end)
-                return split_issuers(self.text[found.start : found.end].removesuffix("文件"))
+                return split_issuers(name if found.text.endswith("令") else self.text[found.start : found.end].removesuffix("文件"))
         return self._enactor()
 
     def _signed(self) -> list[tuple[str, Block]]:
@@ -132,13 +192,13 @@ class _Reader:
     def _issued(self) -> str | None:
         if "issued_on" in self.given:
             return self.given["issued_on"][0]
-        candidates = self.signature or [b for b in self.head if is_date_line(b.text)]
+        candidates = self.signature or [b for b in self.head if is_date_line(b.text) or signed_in_one(b.text)]
         for found in candidates:
             if date := DATE.search(self.text, found.start, found.end):
                 self._prove("issued_on", date.start(), date.end())
                 return iso(date)
         dated = [(iso(d), d) for b in self.head if is_history(b.text) and not b.text.endswith("施行")
-                 for d in DATE.finditer(self.text, b.start, b.end)]
+                 for d in DATE.finditer(self.text, b.start, b.end) if not _EFFECT.match(self.text, d.end())]
         dated = [(value, d) for value, d in dated if value]
         if not dated:
             return None

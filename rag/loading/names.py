@@ -16,8 +16,8 @@ def split_names(text: str) -> tuple[str, ...]:
         current = names[0]
         for name in names[1:]:
             whole = re.search(rf"(?:{ORG_END}|单位|部门|机构|企业|学校|科室|团体|处室)(?:[（(][^）)]*[）)])?$", current)
-            together = current.startswith("各") and not re.search("[各全]|[省市县区州](?!场)", name)
-            if whole and not together and (name.startswith(("各", "全")) or len(name) >= 4):
+            together = re.match("各|.*各.{1,2}$", current) and not re.search("[各全]|[省市县区州](?!场)", name)
+            if whole and not together and (name.startswith(("各", "全")) or len(name) >= 4 or (len(name) == 3 and name[-1] in "部委局厅院署")):
                 out.append(current)
                 current = name
             else:

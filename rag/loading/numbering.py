@@ -103,3 +103,12 @@ def unsure(text: str) -> Mark | None:
     """The number that may open "1.3人户家庭" or may be part of a quantity: only its neighbours can tell."""
     found = _UNSURE.match(text)
     return _made("1.", found) if found else None
+
+
+_PLAIN = re.compile(r"(\d{1,2})(?=\s+[\u3400-\u9fff])")
+
+
+def plain(text: str) -> Mark | None:
+    """The number that may open "1 总则", with no stop behind it: only what stands below it can tell."""
+    found = _PLAIN.match(text)
+    return None if found is None or _UNIT.match(text, found.end()) else _made("1.", found)

@@ -4,19 +4,19 @@
     title = "关于做好春节值班工作的通知"
     issuer = "某市民政局"                 # or a list
     document_number = "某民发〔2023〕1号"
-    issued_on = 2023-01-10
+    issued_on = 2023-01-10                # so also published_on, effective_on, expires_on
     addressees = ["各县（区）民政局"]
     status = "superseded"                 # in_force, expired, superseded
     status_reason = "被某民发〔2024〕2号替代"
     groups = ["办公室"]
 
-It changes what is known of a document, never its text or passages.
+and likewise kind, secrecy, urgency, period, years, festivals, places and copied_to. It changes what is known of a document, never its text or passages.
 """
 
 import datetime as dt
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,9 +30,11 @@ SUFFIX = ".wenju.toml"
 MAX_BYTES = 64 * 1024
 _STATUSES = {"in_force": "in_force", "expired": "expired", "superseded": "superseded",
              "现行有效": "in_force", "已过有效期": "expired", "已被废止": "superseded"}
-_TEXTS = ("title", "document_number", "status", "status_reason")
-_LISTS = ("issuer", "addressees", "groups")
-_KEYS = ("title", "issuer", "document_number", "issued_on", "addressees", "status", "status_reason", "groups")
+_TEXTS = ("title", "document_number", "status", "status_reason", "kind", "secrecy", "urgency", "period")
+_LISTS = ("issuer", "addressees", "groups", "festivals", "places", "copied_to")
+_DATES = ("issued_on", "published_on", "effective_on", "expires_on")
+_KEYS = ("title", "issuer", "document_number", "issued_on", "addressees", "status", "status_reason", "groups", "published_on",
+         "effective_on", "expires_on", "kind", "secrecy", "urgency", "period", "years", "festivals", "places", "copied_to")
 _OF_ONE = ("title", "document_number")
 """What cannot be true of several documents in one archive."""
 
@@ -49,6 +51,17 @@ class Overrides:
     status: str | None = None
     status_reason: str | None = None
     groups: tuple[str, ...] | None = None
+    published_on: str | None = None
+    effective_on: str | None = None
+    expires_on: str | None = None
+    kind: str | None = None
+    secrecy: str | None = None
+    urgency: str | None = None
+    period: str | None = None
+    years: tuple[int, ...] | None = None
+    festivals: tuple[str, ...] | None = None
+    places: tuple[str, ...] | None = None
+    copied_to: tuple[str, ...] | None = None
 
 
 def parse(data: bytes, name: str) -> Overrides:
@@ -66,8 +79,9 @@ def parse(data: bytes, name: str) -> Overrides:
     read |= {key: _list(values[key], key, name) for key in _LISTS if key in values}
     if "issuer" in read:
         read["issuers"] = read.pop("issuer")
-    if "issued_on" in values:
-        read["issued_on"] = _date(values["issued_on"], name)
+    read |= {key: _date(values[key], key, name) for key in _DATES if key in values}
+    if "years" in values:
+        read["years"] = _years(values["years"], name)
     if "status" in read:
         if read["status"] not in _STATUSES:
             raise DocumentError(f"更正文件“{name}”里 status 的值“{read['status']}”不对。", "可选：in_force、expired、superseded。")
@@ -87,13 +101,21 @@ def completed(documents: Sequence[Document], sidecar: bytes, name: str) -> list[
     if of_one and len(documents) > 1:
         raise DocumentError(f"“{name}”要更正的是一个压缩包，其中有 {len(documents)} 份文件，不能都改成同一个 {of_one[0]}。",
                             "请解压后为每份文件分别写更正文件。")
-    return [with_validity(replace(document, meta=_corrected(document.meta, overrides))) for document in documents]
-
-
-def _corrected(meta: Metadata, overrides: Overrides) -> Metadata:
-    """The text no longer proves what has been corrected: those proofs go."""
     values = {key: value for key in Overrides.__slots__ if (value := getattr(overrides, key)) is not None}
-    meta = replace(meta, **values, proof={name: span for name, span in meta.proof.items() if name not in values})
+    out = []
+    for document in documents:
+        document = with_validity(replace(document, meta=_followed(_corrected(document.meta, values), values)))
+        out.append(replace(document, meta=_corrected(document.meta, values)))
+    return out
+
+
+def _corrected(meta: Metadata, values: Mapping[str, Any]) -> Metadata:
+    """The text no longer proves what has been corrected: those proofs go."""
+    return replace(meta, **values, proof={name: span for name, span in meta.proof.items() if name not in values})
+
+
+def _followed(meta: Metadata, values: Mapping[str, Any]) -> Metadata:
+    """What follows from a corrected title, issuer or addressee."""
     if not {"title", "issuers", "addressees"} & set(values):
         return meta
     title = meta.title or ""
@@ -118,9 +140,16 @@ def _list(value: Any, key: str, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_text(item, key, name) for item in values))
 
 
-def _date(value: Any, name: str) -> str:
+def _date(value: Any, key: str, name: str) -> str:
     try:
         day = value if isinstance(value, dt.date) and not isinstance(value, dt.datetime) else dt.date.fromisoformat(value)
     except (TypeError, ValueError) as error:
-        raise DocumentError(f"更正文件“{name}”里 issued_on 应为日期。", "例如：issued_on = 2023-01-10") from error
+        raise DocumentError(f"更正文件“{name}”里 {key} 应为日期。", f"例如：{key} = 2023-01-10") from error
     return day.isoformat()
+
+
+def _years(value: Any, name: str) -> tuple[int, ...]:
+    found = value if isinstance(value, list) else [value]
+    if any(type(year) is not int or not 1000 <= year <= 9999 for year in found):
+        raise DocumentError(f"更正文件“{name}”里 years 应为年份。", "例如：years = [2023, 2024]")
+    return tuple(dict.fromkeys(found))

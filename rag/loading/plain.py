@@ -1,9 +1,10 @@
-"""txt and md: the decoded text as it is, and its blocks."""
+"""txt and md: the decoded text as it is, and what there is in it."""
 
 import re
 from dataclasses import replace
 
-from rag.loading.blocks import Block
+from rag.loading.clipped import is_clipped, read_clipped
+from rag.loading.content import Content
 from rag.loading.layout import Line, lines, paragraphs, wrap_width
 
 _HEADING = re.compile(r"(#{1,6})\s+(?=\S)")
@@ -11,17 +12,19 @@ _BULLET = re.compile(r"[-*+•●]\s+(?=\S)")
 _RULE = re.compile(r"\|?[\s:|-]+\|?")
 
 
-def read_txt(text: str) -> tuple[list[Block], bool]:
-    """Blocks of a plain text, and whether its lines had been broken at a fixed width."""
+def read_txt(text: str) -> Content:
+    """A plain text, whose lines may have been broken at a fixed width."""
+    if is_clipped(text):
+        return read_md(text)
     found = lines(text)
     width = wrap_width(found)
-    return paragraphs(text, found, width), width is not None
+    return Content(text, paragraphs(text, found, width), width is not None)
 
 
-def read_md(text: str) -> list[Block]:
-    """Blocks of a markdown text. Marks of headings, bullets and emphasis around a line stay outside its block."""
+def read_md(text: str) -> Content:
+    """A markdown text. Marks of headings, bullets and emphasis around a line stay outside its block."""
     found = [_markdown(line) for line in lines(text)]
-    return paragraphs(text, found, wrap_width(found))
+    return read_clipped(text, found) if is_clipped(text) else Content(text, paragraphs(text, found, wrap_width(found)))
 
 
 def _markdown(line: Line) -> Line:

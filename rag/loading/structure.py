@@ -1,5 +1,6 @@
 """Blocks to the section tree: parts, articles, attachments, contacts, signature."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -56,11 +57,11 @@ def _add_part(root: Draft, content: Sequence[Block], part: Part) -> None:
         return
     heading: str | None = None
     if part.kind in ("attachment", "list"):
-        heading = title_of(own[: part.title]) if part.kind == "attachment" else own[0].text.partition("：")[0].partition(":")[0]
+        heading = title_of(own[: part.title]) if part.kind == "attachment" else re.split(r"\s?\d*\s?[：:]", own[0].text)[0]
     elif part.kind == "signature":
         heading = "落款"
-    elif part.kind == "contacts":
-        heading = "联系方式"
+    elif part.kind in ("contacts", "imprint"):
+        heading = "联系方式" if part.kind == "contacts" else "版记"
     kind = "attachment" if part.kind == "list" else part.kind
     draft = Draft(own[0].start, own[-1].end, heading=heading, kind=kind)
     root.adopt(draft)
@@ -83,5 +84,5 @@ def _frozen(root: Draft) -> tuple[Section, ...]:
 
 def _name(draft: Draft) -> str:
     words = draft.heading or ""
-    spaced = draft.mark is not None and draft.mark.kind in ("编", "分编", "章", "节", "条") and words
+    spaced = words and (draft.label[-1:].isdecimal() or (draft.mark is not None and draft.mark.kind in ("编", "分编", "章", "节", "条")))
     return f"{draft.label} {words}" if spaced else draft.label + words

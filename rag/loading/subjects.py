@@ -40,5 +40,6 @@ def kind_of(title: str) -> str | None:
 
 def places(text: str) -> tuple[str, ...]:
     """Provinces (by their full names), cities and counties named in issuers, titles or addressees."""
-    found = (name for name in find_places(text) if name not in _NO_PLACE)
+    found = (name for name in find_places(text) if name not in _NO_PLACE and not any(
+        whole.endswith(name) and whole != name for whole in PROVINCES.values()))
     return tuple(dict.fromkeys(PROVINCES.get(name, name) for name in found))

@@ -5,13 +5,22 @@ from collections.abc import Sequence
 
 from rag.loading.blocks import Block, running
 from rag.loading.dates import is_date_line
-from rag.loading.ending import is_org
-from rag.loading.headlines import NUMBERED_TITLE, TITLE_DONE, is_addressees, is_history, is_number, unglued
+from rag.loading.ending import is_label, is_org, signed_in_one
+from rag.loading.headlines import (
+    NUMBERED_TITLE,
+    TITLE_DONE,
+    is_addressees,
+    is_history,
+    is_letterhead,
+    is_number,
+    unglued,
+)
 from rag.loading.numbering import mark
 
 _HEAD_BLOCKS = 20
 _LONGEST_TITLE = 160
 _LONGEST_PLAIN = 70
+_ISSUE = re.compile(r"第\s?[\d一二三四五六七八九十百]{1,5}\s?期")
 
 
 def head_of(blocks: Sequence[Block]) -> list[Block]:
@@ -41,13 +50,28 @@ def title_lines(head: Sequence[Block], blocks: Sequence[Block]) -> Sequence[Bloc
     head: `head_of(blocks)`. A title is what the format marks as one, else the lines up to one that ends with a kind of
     document (通知, 办法), else a first line that running text follows.
     """
+    labels = next((at for at, found in enumerate(head) if not is_label(found.text)), 0)  # a file that is an attachment itself
+    head, blocks = head[labels:], blocks[labels:]
     for at, found in enumerate(head):
         if found.kind == "heading" and found.level == 1:
             return [found]
-        bare = unglued(found.text)
-        if _may_be_title(found) and TITLE_DONE.search(bare) and not bare.endswith("文件"):
-            return head[_begin(head, at) : at + 1]
+        if _completes_title(found):
+            below = _below_masthead(head, at)
+            return head[_begin(head, below) : below + 1]
     return _plain_title(head, blocks) or [b for b in head[:3] if NUMBERED_TITLE.fullmatch(b.text)][:1]
+
+
+def _completes_title(found: Block) -> bool:
+    bare = unglued(found.text)
+    return _may_be_title(found) and bool(TITLE_DONE.search(bare)) and not bare.endswith("文件")
+
+
+def _below_masthead(head: Sequence[Block], at: int) -> int:
+    """Index of the title's last line: not `at` where that line only heads a series ("会议纪要", "第12期", who and when)."""
+    below = next((i for i in range(at + 1, len(head)) if "关于" in head[i].text and _completes_title(head[i])), at)
+    between = head[at + 1 : below]
+    masthead = "关于" not in head[at].text and any(_ISSUE.search(b.text) or signed_in_one(b.text) for b in between)
+    return below if masthead else at
 
 
 def _begin(head: Sequence[Block], at: int) -> int:
@@ -66,8 +90,10 @@ def _begin(head: Sequence[Block], at: int) -> int:
 
 def _may_be_title(found: Block) -> bool:
     text = found.text
-    return (len(text) <= _LONGEST_TITLE and not text.endswith(("：", ":", "。", "；")) and not is_date_line(text)
-            and not is_number(text) and not is_history(text) and not re.match(r"[（(].*[)）]$", text))
+    if len(text) > _LONGEST_TITLE or text.endswith(("：", ":", "。", "；")) or re.match(r"[（(].*[)）]$", text):
+        return False
+    other = (is_date_line, is_number, is_history, is_letterhead, signed_in_one)
+    return not any(sort(text) for sort in other) and not _ISSUE.search(text[-12:])
 
 
 def _plain_title(head: Sequence[Block], blocks: Sequence[Block]) -> Sequence[Block]:

@@ -7,11 +7,12 @@ they may run on across parts, restart or jump.
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
-from rag.loading.blocks import Block
+from rag.loading.blocks import Block, running
 from rag.loading.drafts import Draft, Elders
 from rag.loading.ending import title_like
-from rag.loading.numbering import Mark, MarkKind, mark, unsure
+from rag.loading.numbering import Mark, MarkKind, mark, plain, unsure
 
 _CLOSING = re.compile(r"(?:特此|以上|本(?:通知|通告|公告|办法|意见|方案|措施|规定)|此[复函致]|各(?:地|级|有关|单位|部门|市|县|区|省)|请|望|上述|对|有关)")
 _LEVELS = {"编", "分编", "章", "节", "条"}
@@ -21,6 +22,7 @@ def grow(blocks: Sequence[Block], root: Draft) -> None:
     """Hangs the numbered parts of `blocks` below `root`, and every other block into the part it belongs to."""
     marks = [_marked(b) for b in blocks]
     _settle(blocks, marks)
+    _settle_plain(blocks, marks)
     _without_contents(blocks, marks)
     groups = _group_headings(blocks, marks)
     upcoming: list[tuple[Mark, int] | None] = [None] * len(blocks)
@@ -59,6 +61,20 @@ def _settle(blocks: Sequence[Block], marks: list[Mark | None]) -> None:
                 marks[at] = own = maybe
         if own is not None:
             last = own.number if own.kind == "1." else 0
+
+
+def _settle_plain(blocks: Sequence[Block], marks: list[Mark | None]) -> None:
+    """Marks without a stop ("1 总则") count when they run on from one, each on a line of its own with 1.1 or text below."""
+    found: list[tuple[int, Mark]] = []
+    for at, (block, below) in enumerate(pairwise(blocks)):
+        maybe = plain(block.text) if marks[at] is None and len(block.text) <= 40 and title_like(block) else None
+        if maybe is None or maybe.number != len(found) + 1:
+            continue
+        own = marks[at + 1]
+        if own.prefix == str(maybe.number) if own else running(below.text):
+            found.append((at, maybe))
+    for at, maybe in found if len(found) > 1 else []:
+        marks[at] = maybe
 
 
 def _without_contents(blocks: Sequence[Block], marks: list[Mark | None]) -> None:

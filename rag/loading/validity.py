@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import dropwhile, takewhile
 
 from rag.loading.dates import DATE, iso
+from rag.loading.headlines import is_history
 from rag.loading.relations import relations
 from rag.loading.squeezed import Squeezed
 from rag.loading.subjects import FESTIVALS
@@ -17,11 +19,12 @@ _CN = "〇○零一二三四五六七八九十"
 _DAY = (rf"(?:[12]\d{{3}}|[一二][{_CN}]{{3}})(?:年(?:\d{{1,2}}|[{_CN}]{{1,3}})月(?:\d{{1,2}}|[{_CN}]{{1,3}})[日号]|年[底末]"
         r"|[-/.．]\d{1,2}[-/.．]\d{1,2})")
 _WHEN = rf"(?:{_DAY}|(?:正式)?(?:公布|发布|印发|颁布|下发|签发|签署|发文|通过|批准|作出)之?日)"
-_SELF = r"本[\u4e00-\u9fff]{1,10}?"
+_SELF = r"(?:本[\u4e00-\u9fff]{1,10}?|(?:以上|上述)(?:政策|措施|规定|意见|办法|标准|事项))"
 _START = re.compile(
-    rf"(?P<self>{_SELF})?(?P<lead>[，,]?现?(?:决定)?(?:自|从|于))(?P<when>{_WHEN})(?:起|开始|以?后)?[，,]?(?:正式|开始)?"
+    rf"(?P<self>{_SELF})?(?P<lead>[，,]?现?(?:决定)?(?:自|从|于))(?P<when>{_WHEN})(?:起|开始|以?后)?"
+    rf"(?:(?:满)?(?P<days>[\d{_CN}]{{1,3}})(?:个自然)?[日天](?:后|以后|之后))?(?:[至到](?P<to>{_DAY})(?:止|期间)?)?[，,]?(?:正式|开始)?"
     r"(?:施行|实施|执行|生效|实行|试行|适用)(?P<on>至|到)?")
-_ANNOUNCED = re.compile(r"(?:公布|发布|通过|印发|印发你们|印发给你们|请遵照执行|请认真贯彻执行|^|[。；]|第.{1,6}条|[一二三四五六七八九十]、)[，,]?$")
+_ANNOUNCED = re.compile(r"(?:负责解释|公布|发布|通过|印发|印发你们|印发给你们|请遵照执行|请认真贯彻执行|^|[。；]|第.{1,6}条|[一二三四五六七八九十]、)[，,]?$")
 _SPAN_OF_TIME = rf"(?:期限?)?(?:为|是|暂定|暂定为|限)?(?P<n>[\d{_CN}两]{{1,3}})(?P<unit>个?月|年)"
 _TERM = re.compile(rf"(?:有效|试行|暂行|执行|实施|施行){_SPAN_OF_TIME}(?!以上|以下|度|[前后内来])")
 _UNTIL = re.compile(
@@ -42,14 +45,17 @@ _PERIOD = re.compile(
     r"冬春|今冬明春|[春夏秋冬]季|[上下]半年|第?[一二三四]季度|\d{1,2}月份?|“?[两双]节”?|重大节日))*(?:期间|假期)?")
 _OCCASION = re.compile(rf"{_FESTIVAL}|期间|节|汛期|假")
 _OPENING = 1200
+_HISTORY, _LONGEST_STEP = 12, 1000
+"""Paragraphs at the head of a law among which its history stands, and characters of one that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """A statement that something takes effect: "本办法自…起施行", with what is said right behind it."""
+    """A statement that something takes effect: "本办法自…起施行", with what is said right behind it. after: so many days later."""
 
     subject: str
     when: str
+    after: int
     span: Span
     expires: str | None
     months: int | None
@@ -76,7 +82,7 @@ def _dated(meta: Metadata, text: str, paragraphs: list[Squeezed]) -> Metadata:
     proof = dict(meta.proof)
     effective = expires = None
     if start:
-        effective = _day(start.when) or meta.issued_on or meta.published_on
+        effective = _later(_day(start.when) or _enacted(paragraphs) or meta.issued_on or meta.published_on, start.after)
         expires = start.expires
         if effective:
             proof["effective_on"] = start.span
@@ -96,6 +102,29 @@ def _dated(meta: Metadata, text: str, paragraphs: list[Squeezed]) -> Metadata:
     return replace(meta, effective_on=effective, expires_on=expires, proof=proof)
 
 
+def _enacted(paragraphs: list[Squeezed]) -> str | None:
+    """The day of publication that the history of an amended law tells: the last one that is no mere amendment.
+
+    None where the history tells of one day only, which is that of the document.
+    """
+    lines = list(takewhile(_is_step, dropwhile(lambda p: not _is_step(p), paragraphs[:_HISTORY])))
+    steps: list[tuple[str | None, str]] = []
+    for line in lines:
+        days = list(DATE.finditer(line.text))
+        ends = [*(day.start() for day in days[1:]), len(line.text)]
+        steps.extend((iso(day), line.text[day.end() : end]) for day, end in zip(days, ends, strict=True))
+    amending = [bool(re.search("修正|《.*修订", said)) for _, said in steps]
+    for at, (_, said) in enumerate(steps[1:], 1):
+        amending[at - 1] |= amending[at] and bool(re.search("批准的《", said))  # passed one day, approved another
+    whole = [(day, said) for (day, said), mere in zip(steps, amending, strict=True) if not mere and not re.match("起?施行", said)]
+    published = [day for day, said in whole if re.search("公布|发布|颁布", said)] or [day for day, _ in whole]
+    return published[-1] if published and len(steps) > 1 else None
+
+
+def _is_step(paragraph: Squeezed) -> bool:
+    return is_history(paragraph.text[:_LONGEST_STEP])
+
+
 def _starts(paragraph: Squeezed) -> Iterator[_Start]:
     text = paragraph.text
     for found in _START.finditer(text):
@@ -109,7 +138,9 @@ def _starts(paragraph: Squeezed) -> Iterator[_Start]:
             expires, term = _day(until["until"]), paragraph.span(found.start(), found.end() + until.end())
         elif lasting := _TERM.search(text, found.end() - 2, found.end() + len(behind)):
             months, term = _months(lasting), paragraph.span(found.start(), lasting.end())
-        yield _Start(found["self"] or "", found["when"], paragraph.span(found.start(), found.end()), expires, months, term)
+        if found["to"] and not term:
+            expires, term = _day(found["to"]), paragraph.span(found.start(), found.end())
+        yield _Start(found["self"] or "", found["when"], number(found["days"] or "") or 0, paragraph.span(found.start(), found.end()), expires, months, term)
 
 
 def _chosen(starts: list[_Start], title: str) -> _Start | None:
@@ -125,7 +156,7 @@ def _alone(
 ) -> tuple[str | None, dict[str, Span]]:
     """A term that stands apart from the day a document takes effect: "本通知有效期1年。"."""
     for paragraph in told:
-        for own in re.finditer(rf"{_SELF}(?=有效|试行|执行|实施|施行)", paragraph.text):
+        for own in re.finditer(rf"{_SELF}(?=有效|试行|暂行|执行|实施|施行)", paragraph.text):
             if until := _UNTIL.match(paragraph.text, own.end()):
                 return _day(until["until"]), proof | {"expires_on": paragraph.span(own.start(), until.end())}
             if since and (lasting := _TERM.match(paragraph.text, own.end())):
@@ -138,6 +169,16 @@ def _day(text: str) -> str | None:
         return f"{number(year[1])}-12-31"
     found = DATE.search(text)
     return iso(found) if found else None
+
+
+def _later(day: str | None, days: int) -> str | None:
+    """So many days after an ISO day; None where the calendar has no such day."""
+    if not day or not days:
+        return day
+    try:
+        return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _months(found: re.Match[str]) -> int:

@@ -8,7 +8,7 @@ from rag.loading.content import Building, Content
 from rag.loading.dates import DATE, iso
 from rag.loading.decode import decode
 from rag.loading.furniture import is_furniture
-from rag.loading.headlines import is_number, unglued
+from rag.loading.headlines import is_number, is_site, unglued, without_site
 from rag.loading.page import Page, PageLine, read_page
 from rag.schema import Span
 from rag.text import compact
@@ -85,18 +85,11 @@ def _title(page: Page, first: int, stated: dict[str, str], body: Sequence[PageLi
     tags = [page.named.get("articletitle", ""), unglued(page.title)]
     heads = [line.text for line in page.lines if line.level == 1 and not re.search(r"位置\s*[:：]", line.text)]
     proper = [h for h in heads if any(compact(h) in compact(t) for t in tags if t)]
-    for found in (listed, *tags[:1], *proper, *heads[-1:], *_from_tag(page.title)):
-        found = re.sub(r"^[（(【\[](?:转载|转发|转)[)）】\]]\s*", "", found or "").strip()
-        if found and compact(found) != site and len(found) <= 200:
+    for found in (listed, *tags[:1], *proper, *heads[-1:], page.title):
+        found = without_site(re.sub(r"^[（(【\[](?:转载|转发|转)[)）】\]]\s*", "", found or "").strip())
+        if found and compact(found) != site and len(found) <= 200 and not is_site(found):
             return found
     return None
-
-
-def _from_tag(tag: str) -> list[str]:
-    """The part of "题目-网站名" that is the title."""
-    pieces = [p.strip() for p in re.split(r"\s*[-_|—–－]+\s*", tag) if p.strip()]
-    named = [p for p in pieces if not re.search(r"网站?$|门户|平台$|网$", p)]
-    return named[:1]
 
 
 def _head(built: Building, page: Page, title: str | None, stated: dict[str, str], body: Sequence[PageLine]) -> None:

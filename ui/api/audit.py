@@ -1,12 +1,13 @@
 """Who asked what, when, and which documents the answer cited: one JSON line for each, appended, never rewritten.
 
 One file a day (UTC) in `$WENJU_HOME/audit/`, so that keeping entries for so many days is removing whole files. Only
-people with access to the machine read it: no door of the service does.
+people with access to the machine and administrators (`ui.api.administration`) read it.
 """
 
 import csv
 import datetime as dt
 import json
+import logging
 import os
 import re
 import threading
@@ -19,6 +20,7 @@ from typing import TextIO
 from rag.errors import WenjuError
 
 _FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
+_log = logging.getLogger("wenju")
 _FORMULA = re.compile(r"^[\s]*[=+\-@]|^[\t\r\n|]")
 
 
@@ -28,9 +30,11 @@ class AuditError(WenjuError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing a person did. kind: "ask", "search" or "read". documents: ids that the answer cited or that were shown.
+    """One thing a person did. kind: "ask", "search", "read" or "admin" (then `question` says what an administrator did).
+    documents: ids that the answer cited, that were shown, or that were worked on.
 
     status: that of the answer; "stopped" when the reader left before it was whole. request: the id in X-Request-Id.
+    ms: how long the answer took, in milliseconds.
     """
 
     who: str
@@ -42,23 +46,26 @@ class Entry:
     generation: str = ""
     request: str = ""
     at: str = ""
+    ms: float = 0.0
 
 
 class AuditLog:
     """Appends entries. Safe for threads and for processes (each line is one O_APPEND write).
 
-    days: how long entries are kept. sync: whether `add` waits for the disk. now: the clock, in UTC.
+    days: how long entries are kept. sync: whether `add` waits for the disk. strict: whether what cannot be written down may
+    not be done either. now: the clock, in UTC.
     """
 
     def __init__(
-        self, folder: Path, days: int, sync: bool = True, now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+        self, folder: Path, days: int, sync: bool = True, strict: bool = True,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
-        self._folder, self._days, self._sync, self._now = folder, days, sync, now
+        self._folder, self._days, self._sync, self._strict, self._now = folder, days, sync, strict, now
         self._lock = threading.Lock()
         self._day: dt.date | None = None
 
     def add(self, entry: Entry) -> None:
-        """Writes the entry with the time. Raises AuditError when the disk does not take it."""
+        """Writes the entry with the time. Raises AuditError when the disk does not take it and the log is strict."""
         now = self._now()
         line = json.dumps({**asdict(entry), "at": now.isoformat(timespec="milliseconds")}, ensure_ascii=False).encode() + b"\n"
         try:
@@ -68,6 +75,8 @@ class AuditLog:
                     self._begin(now.date())
                 self._append(self._folder / f"{now.date()}.jsonl", line, new)
         except OSError as error:
+            if not self._strict:
+                return _log.warning("审计日志写不进去：%s", error.strerror)
             raise AuditError("审计日志写不进去，所以不能作答。", "请管理员检查磁盘空间和权限。") from error
 
     def _begin(self, day: dt.date) -> None:
@@ -102,24 +111,37 @@ class AuditLog:
 
 def entries(folder: Path, since: dt.date | None = None, until: dt.date | None = None) -> Iterator[Entry]:
     """Entries of these days (both included), oldest first. A line that a power failure tore is passed over."""
-    for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else ():
-        found = _FILE.fullmatch(path.name)
-        if not found or (since and found[1] < since.isoformat()) or (until and found[1] > until.isoformat()):
-            continue
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                with suppress(ValueError, TypeError, KeyError):
-                    value = json.loads(line)
-                    yield Entry(**{**value, "documents": tuple(value["documents"])})
+    for path in _days(folder, since, until):
+        yield from _of(path)
+
+
+def newest(folder: Path, since: dt.date | None = None, until: dt.date | None = None) -> Iterator[Entry]:
+    """The same, newest first, one day in memory at a time."""
+    for path in reversed(_days(folder, since, until)):
+        yield from reversed(list(_of(path)))
+
+
+def _days(folder: Path, since: dt.date | None, until: dt.date | None) -> list[Path]:
+    named = [(found[1], path) for path in (folder.glob("*.jsonl") if folder.is_dir() else ()) if (found := _FILE.fullmatch(path.name))]
+    return sorted(path for day, path in named
+                  if (not since or day >= since.isoformat()) and (not until or day <= until.isoformat()))
+
+
+def _of(path: Path) -> Iterator[Entry]:
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            with suppress(ValueError, TypeError, KeyError):
+                value = json.loads(line)
+                yield Entry(**{**value, "documents": tuple(value["documents"])})
 
 
 def export(rows: Iterator[Entry] | Sequence[Entry], file: TextIO) -> int:
     """Writes entries as CSV that spreadsheets take for text only; returns how many."""
-    names = ("at", "who", "door", "kind", "question", "status", "documents", "generation", "request")
+    names = ("at", "who", "door", "kind", "question", "status", "documents", "generation", "request", "ms")
     writer, count = csv.writer(file), 0
-    writer.writerow(("时间（UTC）", "用户", "入口", "操作", "问题", "结果", "引用的文件", "索引版本", "请求编号"))
+    writer.writerow(("时间（UTC）", "用户", "入口", "操作", "问题", "结果", "引用的文件", "索引版本", "请求编号", "耗时（毫秒）"))
     for entry in rows:
-        values = asdict(entry) | {"documents": " ".join(entry.documents)}
+        values = asdict(entry) | {"documents": " ".join(entry.documents), "ms": f"{entry.ms:.0f}"}
         writer.writerow([plain(values[name]) for name in names])
         count += 1
     return count

@@ -11,10 +11,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.api.identity import KEY, NOBODY
 from ui.api.problems import refusal
+from ui.api.proxy import route_path
 from ui.api.settings import Portal
 
 _CLIENTS = 10_000
 """Clients that are remembered; those that have been quiet longest are forgotten first, which only does them good."""
+
+_PATIENCE = 15
+"""How many times longer a document may take to arrive than a question."""
 
 
 class Buckets:
@@ -40,8 +44,10 @@ class Buckets:
 class Limits:
     """Refuses with 429, 413 and 408."""
 
-    def __init__(self, app: ASGIApp, portal: Portal) -> None:
+    def __init__(self, app: ASGIApp, portal: Portal, roomy: str = "", roomy_bytes: int = 0) -> None:
+        """roomy: the beginning of the paths whose bodies may have so many bytes instead, and more time to arrive."""
         self.app, self._bytes, self._seconds = app, portal.body_kb * 1024, portal.body_seconds
+        self._roomy, self._roomy_bytes = roomy, roomy_bytes
         self._buckets = Buckets(portal.rate) if portal.rate else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,10 +62,12 @@ class Limits:
         await self.app(scope, self._bounded(scope, receive), send)
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        roomy = bool(self._roomy) and route_path(scope).startswith(self._roomy)
+        most, seconds = (self._roomy_bytes, self._seconds * _PATIENCE) if roomy else (self._bytes, self._seconds)
         announced = Headers(scope=scope).get("content-length", "")
-        too_long = announced.isdecimal() and int(announced) > self._bytes
+        too_long = announced.isdecimal() and int(announced) > most
         loop, taken, whole = asyncio.get_running_loop(), 0, False
-        deadline = loop.time() + self._seconds
+        deadline = loop.time() + seconds
 
         async def bounded() -> Message:
             nonlocal taken, whole
@@ -72,7 +80,7 @@ class Limits:
                 raise HTTPException(408) from error
             taken += len(message.get("body", b""))
             whole = not message.get("more_body")
-            if too_long or taken > self._bytes:
+            if too_long or taken > most:
                 raise HTTPException(413)
             return message
 

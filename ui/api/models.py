@@ -1,4 +1,4 @@
-"""What comes in, and what goes out as OpenAPI describes it. The only home of pydantic.
+"""What comes in, and what goes out as OpenAPI describes it. With `admin_models` the only home of pydantic.
 
 Requests are checked against these; responses are built from `rag.schema` and only described here
 (a test keeps the two equal).

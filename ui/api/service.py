@@ -119,7 +119,7 @@ class Service:
 
         def work(seen: Pipeline) -> Answer:
             answer = seen.ask(question, history, filters or None)
-            self._note(_answered(entry, answer))
+            self.note(_answered(entry, answer))
             return answer
 
         answer = await self.workers.run(self._on(self.workers, asker, work))
@@ -146,7 +146,7 @@ class Service:
         def work(seen: Pipeline) -> Retrieval:
             found = seen.search(query, k, filters or None)
             shown = tuple(dict.fromkeys(hit.document.id for hit in found.hits))
-            self._note(replace(entry, documents=shown, generation=seen.generation))
+            self.note(replace(entry, documents=shown, generation=seen.generation))
             return found
 
         found = await self.workers.run(self._on(self.workers, asker, work))
@@ -160,7 +160,7 @@ class Service:
 
         def work(seen: Pipeline) -> T:
             made = what(seen, seen.document(id))
-            self._note(replace(entry, generation=seen.generation))
+            self.note(replace(entry, generation=seen.generation))
             return made
 
         return await self.read(asker, work)
@@ -168,6 +168,11 @@ class Service:
     async def read(self, asker: Asker, what: Callable[[Pipeline], T]) -> T:
         """What `what` makes of the documents the asker may see, in a thread. Raises what it raises, and Busy."""
         return await self.readers.run(self._on(self.readers, asker, what))
+
+    def note(self, entry: Entry) -> None:
+        """Writes an audit entry, where there is an audit log. Raises AuditError."""
+        if self._audit:
+            self._audit.add(entry)
 
     def begin_to_stop(self) -> None:
         """From now on the service is not ready; pages' idle connections are let go."""
@@ -192,23 +197,19 @@ class Service:
 
         return started
 
-    def _note(self, entry: Entry) -> None:
-        if self._audit:
-            self._audit.add(entry)
-
     def _noted(self, entry: Entry, events: Iterator[Event]) -> Iterator[Event]:
         """The same events; whoever has seen text of an answer is in the audit log, whole answer or not."""
         seen_text = noted = False
         try:
             for event in events:
                 if event.answer:
-                    self._note(_answered(entry, event.answer))
+                    self.note(_answered(entry, event.answer))
                     noted = True
                 seen_text = seen_text or event.kind == "delta"
                 yield event
         finally:
             if seen_text and not noted:
-                self._note(entry)
+                self.note(entry)
 
     def _count(self, door: str, answer: Answer) -> None:
         self.metrics.answers.labels(door, answer.status).inc()
@@ -221,4 +222,5 @@ class Service:
 
 def _answered(entry: Entry, answer: Answer) -> Entry:
     cited = tuple(dict.fromkeys(citation.document_id for citation in answer.citations))
-    return replace(entry, status=answer.status, documents=cited, generation=answer.generation)
+    spent = answer.timings_ms.get("total", 0.0)
+    return replace(entry, status=answer.status, documents=cited, generation=answer.generation, ms=round(spent, 1))

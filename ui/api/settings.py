@@ -72,6 +72,10 @@ class Portal:
     """Signs the cookies of "oidc", 32 bytes or more, from the environment only. "": another one at every start, which ends
     all sessions; to be set where several services stand behind one address."""
 
+    admins: tuple[str, ...] = ()
+    """Who may use the 管理 page and /api/v1/admin: names of people, and groups written "@group". Without an identity it is
+    whoever sits at the machine, and nobody else."""
+
     rate: int = 0
     """Requests that ask, search or write, for each person (else each address) a minute; 0: no limit."""
     waiting: int = 32
@@ -85,9 +89,10 @@ class Portal:
     """Within which accepted questions are answered when the service is stopped."""
 
     audit_days: int = 180
-    """Days that audit entries are kept, for services with an identity."""
+    """Days that audit entries are kept."""
     audit_sync: bool = True
-    """Whether an answer waits until its audit entry is on the disk."""
+    """Whether an answer waits until its audit entry is on the disk; without an identity, which tells no person from another,
+    it never does."""
     log: str = "plain"
     """"plain": warnings, for people. "json": every request, one JSON object a line."""
 
@@ -119,6 +124,8 @@ class Portal:
             raise SettingError("identity 为 header 时要说明相信谁。", "请设置 portal.trusted_proxies。")
         if self.identity == "oidc":
             self._check_oidc()
+        if self.admins and self.identity == "none":
+            raise SettingError("没有身份（portal.identity），就认不出 portal.admins 里的人。", "请设置 portal.identity，或去掉 portal.admins。")
         if not min(self.body_kb, self.body_seconds, self.idle_seconds, self.shutdown_seconds, self.audit_days, self.session_hours):
             raise SettingError("设置 body_kb、body_seconds、idle_seconds、shutdown_seconds、audit_days、session_hours 应为正整数。")
         return self

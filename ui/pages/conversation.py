@@ -1,12 +1,13 @@
 """What the page's events do: a session's turns, and how one grows."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
 from markupsafe import Markup
 from pydantic import TypeAdapter, ValidationError
+from starlette.requests import Request
 
 from rag.schema import Event, answer_from_json
 from ui.api.identity import Asker, asker_of
@@ -43,10 +44,10 @@ class Talk:
 
 
 class Conversation:
-    """The handlers of the page's events over one service."""
+    """The handlers of the page's events over one service. administers: whether an administrator sent a request."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, administers: Callable[[Request], bool]) -> None:
+        self._service, self._administers = service, administers
 
     async def ask(self, question: str, context: str, talk: Talk, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
         """Updates for (box, past, current, follow) while the answer grows.
@@ -147,7 +148,7 @@ class Conversation:
         except Exception as error:
             explain(error)
             return gr.skip(), gr.skip()
-        return shell.offers(questions), shell.narrowing(entries)
+        return shell.offers(questions), shell.narrowing(entries, self._administers(request.request))
 
     async def text(self, question: str, request: gr.Request) -> str:
         """An answer as text with its citations, for gradio_client."""

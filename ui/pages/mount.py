@@ -14,11 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.schema import Document, Span
 from ui.api import problems
+from ui.api.administration import Administration
 from ui.api.identity import KEY, NOBODY, asker_of
 from ui.api.proxy import route_path
 from ui.api.rest import load
 from ui.api.service import Pipeline, Service
-from ui.pages import documents, evaluation, relations, source
+from ui.pages import admin, documents, evaluation, relations, source
 from ui.pages.escape import html
 from ui.pages.page import build, theme
 from ui.pages.reading import LONGEST
@@ -44,14 +45,15 @@ class PageMount(Mount):
         return super().matches(scope) if _ALLOWED.fullmatch(route_path(scope)) else (Match.NONE, {})
 
 
-def mount_pages(app: FastAPI, service: Service, identity: str = "none") -> None:
+def mount_pages(app: FastAPI, service: Service, administration: Administration, identity: str = "none") -> None:
     """Adds the pages to the service. identity: how people are told (see `Portal`)."""
     app.include_router(_fragments(service))
     app.include_router(evaluation.router(service, _versioned))
+    app.include_router(admin.router(administration, _versioned))
     app.mount("/page", StaticFiles(directory=STATIC), name="page")
     app.add_api_route("/widget.js", _widget, include_in_schema=False)
     gr.mount_gradio_app(
-        app, build(service), path="/", theme=theme(), head=_head(), favicon_path=str(STATIC / "icon.png"), footer_links=[],
+        app, build(service, administration.admits), path="/", theme=theme(), head=_head(), favicon_path=str(STATIC / "icon.png"), footer_links=[],
         show_error=False, ssr_mode=False, run_history=False, enable_monitoring=False,
     )
     inner = app.router.routes.pop().app

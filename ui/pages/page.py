@@ -12,7 +12,10 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+from collections.abc import Callable
+
 import gradio as gr
+from starlette.requests import Request
 
 from ui.api.service import Service
 from ui.pages import shell, words
@@ -21,9 +24,9 @@ from ui.pages.conversation import Conversation, Talk
 _FONTS = ["system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
 
 
-def build(service: Service) -> gr.Blocks:
-    """The application, not yet mounted."""
-    doing = Conversation(service)
+def build(service: Service, administers: Callable[[Request], bool]) -> gr.Blocks:
+    """The application, not yet mounted. administers: whether an administrator sent a request."""
+    doing = Conversation(service, administers)
     with gr.Blocks(title=words.TITLE, analytics_enabled=False, fill_width=True) as blocks:
         talk = gr.State(Talk())
         context = gr.Textbox(visible=False)

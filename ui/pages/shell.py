@@ -15,13 +15,13 @@ HEADER = html(
     '<a class="wj-skip" href="#ask" data-skip>{skip}</a>'
     '<header class="wj-head"><button type="button" class="wj-menu" data-history aria-expanded="false" aria-controls="wj-history" {menu}>☰</button>'
     '<h1><a class="wj-brand" href="#ask"><span class="wj-seal" aria-hidden="true">据</span><b>{brand}</b><small>{motto}</small></a></h1>'
-    '<nav {pages}><a href="#ask" data-view-link="ask">{ask}</a><a href="#documents" data-view-link="documents">{documents}</a><a href="./eval">{evaluation}</a></nav>'
+    '<nav {pages}><a href="#ask" data-view-link="ask">{ask}</a><a href="#documents" data-view-link="documents">{documents}</a><a href="./eval">{evaluation}</a><a href="./admin">{admin}</a></nav>'
     '<span class="wj-tools"><span class="wj-person" data-person hidden><span data-name></span><button type="button" data-leave>{leave}</button></span>'
     '<button type="button" data-language {language}><span class="wj-zh" lang="en">EN</span><span class="wj-en" lang="zh-CN">中</span></button>'
     '<button type="button" data-theme-switch {theme}><span aria-hidden="true">◐</span></button></span></header>'
     '<div id="wj-say" class="wj-hidden" role="status" aria-live="polite"></div><div id="wj-words" hidden data-words="{script}"></div>',
     skip=words.show(words.SKIP), menu=words.named(words.HISTORY), brand=words.show(words.BRAND), motto=words.show(words.MOTTO),
-    pages=words.named(words.PAGES), ask=words.show(words.ASK), documents=words.show(words.DOCUMENTS), evaluation=words.show(words.EVALUATION),
+    pages=words.named(words.PAGES), ask=words.show(words.ASK), documents=words.show(words.DOCUMENTS), evaluation=words.show(words.EVALUATION), admin=words.show(words.ADMIN),
     leave=words.show(words.LEAVE), language=words.named(words.LANGUAGE), theme=words.named(words.THEME), script=words.for_script(),
 )
 
@@ -73,20 +73,22 @@ def question(text: str) -> Markup:
     return html('<li><button type="button" class="wj-ask" data-ask="{text}">{text}</button></li>', text=text)
 
 
-def narrowing(entries: Sequence[DocumentEntry]) -> Markup:
-    """The filters of the composer: office, year and kind, as far as the documents have them."""
+def narrowing(entries: Sequence[DocumentEntry], administers: bool = False) -> Markup:
+    """The filters of the composer: office, year and kind, as far as the documents have them.
+
+    administers: whether an administrator reads: then the style sheet shows the way to their page."""
     issuers = sorted({name for e in entries for name in e.meta.issuers})[:_ISSUERS]
     years = sorted({str(year) for e in entries for year in e.meta.years}, reverse=True)
     kinds = sorted({e.meta.kind for e in entries if e.meta.kind})
     names = html('<datalist id="wj-issuers">{options}</datalist>', options=join(html('<option value="{n}"></option>', n=n) for n in issuers))
     return html(
-        '<details class="wj-narrow"><summary>{narrow}<span data-narrowed></span></summary><div class="wj-fields">'
+        '<details class="wj-narrow"{admin}><summary>{narrow}<span data-narrowed></span></summary><div class="wj-fields">'
         '<label>{issuer}<input data-filter="issuer" list="wj-issuers" autocomplete="off" maxlength="60" {any}></label>{year}{kind}{names}'
         '<label class="wj-check"><input type="checkbox" data-filter="in_force" value="现行有效">{in_force}</label>'
         '<button type="button" class="wj-link" data-clear>{clear}</button></div></details>',
         narrow=words.show(words.NARROW), issuer=words.show(words.FILTERS["issuer"]), any=words.named(words.ANY, "placeholder"),
         year=choice("year", years), kind=choice("kind", kinds), names=names, clear=words.show(words.CLEAR),
-        in_force=words.show(words.IN_FORCE),
+        in_force=words.show(words.IN_FORCE), admin=html(" data-admin") if administers else Markup(),
     )
 
 

@@ -7,6 +7,7 @@ answer streams. What stands in attributes carries its English beside it, and the
 import json
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -47,6 +48,7 @@ BRAND, MOTTO = Word("文据", "Wenju"), Word("言必有据", "Every word with it
 SKIP = Word("跳到问题框", "Skip to the question")
 PAGES = Word("页面", "Pages")
 ASK, DOCUMENTS, EVALUATION = Word("问答", "Ask"), Word("文件", "Documents"), Word("评测", "Evaluation")
+ADMIN = Word("管理", "Admin")
 LANGUAGE, THEME = Word("Switch to English", "切换为中文"), Word("切换深色与浅色", "Switch between dark and light")
 LEAVE = Word("退出", "Sign out")
 WELCOME = Word("查公文，言必有据", "Answers from official documents, with evidence")
@@ -143,7 +145,8 @@ FIELDS = {
     "title": Word("标题", "Title"), "document_number": Word("文号", "Number"), "issuers": Word("发文机关", "Issued by"),
     "issued_on": Word("成文日期", "Dated"), "published_on": Word("发布日期", "Published"),
     "addressees": Word("主送机关", "Addressed to"), "kind": Word("文种", "Type"),
-    "period": Word("适用时间", "Concerns"),
+    "period": Word("适用时间", "Concerns"), "secrecy": Word("密级", "Secrecy"), "urgency": Word("紧急程度", "Urgency"),
+    "copied_to": Word("抄送", "Copied to"),
 }
 RELATIVES = Word("相关文件", "Related documents")
 STATES = {
@@ -187,9 +190,9 @@ _SCRIPT = {
 }
 
 
-def for_script() -> str:
-    """The script's phrases as JSON: key → [Chinese, English]."""
-    return json.dumps({key: list(word) for key, word in _SCRIPT.items()}, ensure_ascii=False)
+def for_script(more: Mapping[str, Word] = MappingProxyType({})) -> str:
+    """The script's phrases, and more of another page, as JSON: key → [Chinese, English]."""
+    return json.dumps({key: list(word) for key, word in {**_SCRIPT, **more}.items()}, ensure_ascii=False)
 
 
 def step(text: str) -> Word:

@@ -40,6 +40,7 @@ window.wenju = (() => {
 
   function relabelComposer() {
     const box = $("#wj-box textarea");
+    if (!box) return;  // the administrators' page has none
     box.placeholder = t(narrow() ? "ask_placeholder_short" : "ask_placeholder");
     box.setAttribute("aria-label", t("ask_label"));
     const label = $('#wj-box [data-testid="block-info"]');
@@ -108,9 +109,9 @@ window.wenju = (() => {
 
   // ---------------------------------------------------------------- pieces of markup from our own server
 
-  async function fragment(path, into) {
+  async function fragment(path, into, from = "./page/documents") {
     try {
-      const answer = await fetch(`./page/documents${path}`);
+      const answer = await fetch(`${from}${path}`);
       if (!answer.ok) throw new Error((await answer.json()).detail);
       into.innerHTML = await answer.text();
       return true;
