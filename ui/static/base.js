@@ -86,6 +86,7 @@ window.wenju = (() => {
 
   // Whoever's session has run out is shown how to sign in again, instead of a page where nothing happens any more.
   if (person) {
+    try { sessionStorage.removeItem("wenju.signin"); } catch { /* refused in a frame: then it takes a click */ }  // see embed.js
     const plain = window.fetch;
     window.fetch = async (...request) => {
       const answer = await plain(...request);
