@@ -1,6 +1,6 @@
 """A draft and its evidence as the answer that is shown: claims, numbered citations, or the reason why there is none."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from rag.citations import cite, emphasised, exact_values
@@ -23,19 +23,16 @@ def assembled(
     stamp: Stamp, draft: Draft, evidence: Sequence[Evidence], confidence: float, choices: tuple[str, ...] = ()
 ) -> Answer:
     """The draft with its evidence numbered in the order in which it is read. choices: questions to ask instead."""
-    numbers: dict[int, int] = {}
-    claims: list[Claim] = []
+    numbers = numbered(draft)
+    claims = [Claim(s.text, tuple(numbers.setdefault(i, len(numbers) + 1) for i in s.evidence)) for s in draft.written]
 
     def marked(statement: Statement, own: Set[str] = frozenset()) -> str:
         ids = [numbers.setdefault(i, len(numbers) + 1) for i in statement.evidence]
         claims.append(Claim(statement.text, tuple(ids)))
         return emphasised(escaped(statement.text), own) + "".join(f"[{n}]" for n in ids)
 
-    for block in draft.blocks:  # numbers follow the blocks, so that the point's markers lead down to them
-        for statement in block.statements:
-            for i in statement.evidence:
-                numbers.setdefault(i, len(numbers) + 1)
-    lines = [f"**要点：** {'；'.join(map(marked, draft.point))}。" if draft.point else ""]
+    lines = ["".join(sentence(s, numbers) for s in draft.written),
+             f"**要点：** {'；'.join(map(marked, draft.point))}。" if draft.point else ""]
     if draft.tabular:
         values = [exact_values(" ".join(s.text for s in block.statements)) for block in draft.blocks]
         rows = ["| 文件 | 怎么说（**加粗**的数字只此一份文件有） |" if any(values) else "| 文件 | 怎么说 |", "|---|---|"]
@@ -52,6 +49,19 @@ def assembled(
         citations=tuple(cite(n, item.document, item.span, item.section_path, item.score) for n, item in cited),
         choices=choices,
     )
+
+
+def numbered(draft: Draft) -> dict[int, int]:
+    """Index of each evidence → its number. Numbers follow the blocks, so that the first line's markers lead down to them."""
+    cited = (i for block in draft.blocks for statement in block.statements for i in statement.evidence)
+    return {i: n for n, i in enumerate(dict.fromkeys(cited), 1)}
+
+
+def sentence(statement: Statement, numbers: Mapping[int, int]) -> str:
+    """A written sentence as it is shown: its markers, then its end."""
+    marks = "".join(f"[{numbers[i]}]" for i in statement.evidence)
+    end = statement.text[-1] if statement.text.endswith(("！", "？")) else "。"
+    return f"{escaped(statement.text.removesuffix(end))}{marks}{end}"
 
 
 def asking_back(stamp: Stamp, reason: str, choices: tuple[str, ...]) -> Answer:

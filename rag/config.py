@@ -1,6 +1,7 @@
 """Settings: defaults < `wenju.toml` < `WENJU_*` environment < flags. An unknown key is an error."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, fields, replace
@@ -25,6 +26,19 @@ class Settings:
     passage_prompt: str | None = None
     store: str = "faiss"
     generator: str = "extractive"
+    """"extractive", or who writes the answer over the same evidence: "transformers" or "openai"."""
+    generator_seconds: int = 30
+    """Within which a language model has to have written; then the extractive answer is given."""
+    generator_tokens: int = 400
+    """Longest text a language model may write."""
+    generator_at_once: int = 2
+    """Answers that an endpoint writes at once; the next one is extractive. A model of this machine writes one at a time."""
+    openai_base_url: str = ""
+    """An OpenAI-compatible endpoint, "http://10.0.0.8:8000/v1". Its key: `WENJU_OPENAI_API_KEY`, nowhere else."""
+    openai_model: str = ""
+    """What the endpoint calls its model."""
+    transformers_model: str = ""
+    """Folder of a causal language model with a chat template, weights in safetensors."""
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     min_confidence: float = 0.5
     """Below it the answer is `no_evidence`. Its risk-coverage curve is in eval/README.md."""
@@ -51,12 +65,20 @@ class Settings:
 
 
 _NAMES = {f.name for f in fields(Settings)}
-_OF_ENGINES = frozenset({"milvus_uri", "openai_base_url", "openai_model", "openai_api_key", "transformers_model"})
-"""Names fixed for engines that are not built in yet: an environment that has them is not wrong."""
+_WHOLE = ("threads", "max_question", "max_file_mb", "generator_seconds", "generator_tokens", "generator_at_once")
+"""Positive whole numbers."""
+_KEY = "openai_api_key"
+"""Read where it is used, and from the environment only: settings are printed, compared and kept with evaluation runs."""
+_OF_ENGINES = frozenset({"milvus_uri", _KEY})
+"""Names that an environment may have and that are no settings: of an engine that is not built in, and the key."""
+_TABLES = ("openai", "transformers")
+"""Tables of `wenju.toml` whose keys are settings with the table's name before them: [openai] model is `openai_model`."""
+_NEEDED = {"transformers": ("transformers_model",), "openai": ("openai_base_url", "openai_model")}
+_ADDRESS = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 _OF_DOORS = ("portal",)
 """Tables of `wenju.toml`, and first words of `WENJU_*` names, that the doors read: see `load_table`."""
 _DOOR_PREFIXES = tuple(f"{name}_" for name in _OF_DOORS)
-_GENERATORS, _STORES = ("extractive",), ("faiss",)
+GENERATORS, _STORES = ("extractive", "transformers", "openai"), ("faiss",)
 
 
 def load_settings(flags: Mapping[str, Any] | None = None, folder: Path | None = None) -> Settings:
@@ -116,9 +138,17 @@ def _file(folder: Path | None) -> Mapping[str, Any]:
 
 def _read(file: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        written = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{file.name} 写得不对：{error}。", "请按 TOML 格式改正后再试。") from error
+    for table in _TABLES:
+        inside = written.pop(table, {})
+        if not isinstance(inside, Mapping):
+            raise SettingError(f"{file.name} 中的 {table} 应是一张表。", f"请写成 [{table}]。")
+        written |= {f"{table}_{key}": value for key, value in inside.items()}
+    if _KEY in written:
+        raise SettingError(f"密钥不能写在 {file.name} 里。", "请用环境变量 WENJU_OPENAI_API_KEY。")
+    return written
 
 
 def _environment() -> Mapping[str, str]:
@@ -133,7 +163,7 @@ def _known(values: Mapping[str, Any], where: str, names: Set[str]) -> Mapping[st
 
 
 def _convert(name: str, value: Any) -> Any:
-    kind = {"home": Path, "threads": int, "min_confidence": float, "max_question": int, "max_file_mb": int}.get(name, str)
+    kind = {"home": Path, "min_confidence": float, **dict.fromkeys(_WHOLE, int)}.get(name, str)
     try:
         return kind(value)
     except (TypeError, ValueError) as error:
@@ -141,11 +171,17 @@ def _convert(name: str, value: Any) -> Any:
 
 
 def _checked(settings: Settings) -> Settings:
-    for name, value, allowed in (("generator", settings.generator, _GENERATORS), ("store", settings.store, _STORES)):
+    for name, value, allowed in (("generator", settings.generator, GENERATORS), ("store", settings.store, _STORES)):
         if value not in allowed:
             raise SettingError(f"设置 {name} 的值 {value!r} 不可用。", f"可选：{'、'.join(allowed)}。")
     if not 0 <= settings.min_confidence <= 1:
         raise SettingError("设置 min_confidence 应在 0 到 1 之间。")
-    if min(settings.threads, settings.max_question, settings.max_file_mb) < 1:
-        raise SettingError("设置 threads、max_question、max_file_mb 应为正整数。")
+    if min(getattr(settings, name) for name in _WHOLE) < 1:
+        raise SettingError(f"设置 {'、'.join(_WHOLE)} 应为正整数。")
+    if settings.openai_base_url and not _ADDRESS.fullmatch(settings.openai_base_url):
+        raise SettingError(f"设置 openai.base_url 的值 {settings.openai_base_url!r} 不对。", "请写成 http://主机:端口/v1 这样。")
+    for name in _NEEDED.get(settings.generator, ()):
+        if not getattr(settings, name):
+            raise SettingError(f"generator 为 {settings.generator} 时要设置 {name.replace('_', '.', 1)}。",
+                               f"例如环境变量 WENJU_{name.upper()}；怎样装模型，见 wenju models。")
     return settings

@@ -16,14 +16,12 @@ import numpy as np
 from rag import weights
 from rag.config import DEFAULT_EMBEDDER, Settings
 from rag.errors import ModelError
-from rag.files import digest_of
+from rag.model_folders import READ, digests_of, native_bfloat16, refuse_unsafe
 from rag.protocols import Encoded
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_UNSAFE = frozenset({".bin", ".ckpt", ".dll", ".joblib", ".pickle", ".pkl", ".pt", ".pth", ".py", ".so"})
-_READ = ("*.safetensors", "*.json", "*.txt", "*.model")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _E5 = re.compile(r"(?:^|[-_/])e5(?:[-_]|$)(?!.*(?:instruct|mistral))", re.IGNORECASE)
 
@@ -83,7 +81,7 @@ class SentenceEmbedder:
         # SentencePiece puts this piece before a word it has no joined form of: a blank, not a character of the text.
         self._blank = self._tokenizer.token_to_id("▁")
         self._query_prompt, self._passage_prompt = _prompts(model, settings)
-        self.bfloat16 = model.device.type == "cpu" and _native_bfloat16()
+        self.bfloat16 = model.device.type == "cpu" and native_bfloat16()
         self.name = settings.embedder
         listing = "".join(f"{name}\0{digest}\n" for name, digest in digests.items())
         self.digest = hashlib.sha256(f"{listing}\0{self._passage_prompt}".encode()).hexdigest()
@@ -97,8 +95,8 @@ class SentenceEmbedder:
         damaged, of an unsafe kind, or not loadable.
         """
         folder = _folder(settings)
-        _refuse_unsafe(folder)
-        digests = weights.verify(folder) if settings.embedder == DEFAULT_EMBEDDER else _digests(folder)
+        refuse_unsafe(folder)
+        digests = weights.verify(folder) if settings.embedder == DEFAULT_EMBEDDER else digests_of(folder)
         import torch
         import transformers
         from sentence_transformers import SentenceTransformer
@@ -242,14 +240,6 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
-def _native_bfloat16() -> bool:
-    """Whether bfloat16 products are instructions of this processor; emulated they are slower than float32."""
-    import torch
-
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-
-
 def _prompts(model: "SentenceTransformer", settings: Settings) -> tuple[str, str]:
     """Query and passage prompt: the settings' own, else the model's, else those the E5 family was trained with."""
     own = model.prompts
@@ -281,27 +271,9 @@ def _folder(settings: Settings) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(settings.embedder, allow_patterns=list(_READ)))
+        return Path(snapshot_download(settings.embedder, allow_patterns=list(READ)))
     except Exception as error:  # network, permission and name errors of several libraries
         raise ModelError(
             f"取不到模型 {settings.embedder}：{error}",
             "内网环境请先把模型文件夹拷贝到本机，再把 embedder 设为它的路径。",
         ) from error
-
-
-def _refuse_unsafe(folder: Path) -> None:
-    files = [file for file in folder.rglob("*") if file.is_file()]
-    unsafe = sorted(str(file.relative_to(folder)) for file in files if file.suffix.lower() in _UNSAFE)
-    if unsafe:
-        raise ModelError(
-            f"模型文件夹 {folder} 中有可能夹带程序的文件：{'、'.join(unsafe[:5])}。",
-            "请只保留 safetensors 格式的权重，删除这些文件后再试。",
-        )
-    if not any(file.suffix == ".safetensors" for file in files):
-        raise ModelError(f"模型文件夹 {folder} 中没有 safetensors 格式的权重。", "请先把权重转换为 safetensors。")
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    """Name and SHA-256 of all files that decide a vector: weights, tokenizer, configuration."""
-    files = sorted({file for pattern in _READ for file in folder.rglob(pattern)})
-    return {file.relative_to(folder).as_posix(): digest_of(file.resolve()) for file in files}

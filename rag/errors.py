@@ -8,6 +8,7 @@
     │   ├── PartlyRead        some members of an archive cannot
     │   └── Scanned           it has pictures only
     ├── ModelError            weights missing, wrong or unsafe
+    ├── GenerationError       a language model failed, was slow or is busy; never leaves the pipeline
     └── IndexError_           the index on disk
         ├── IndexMissing      nothing has been indexed yet
         ├── IndexDamaged      a digest, a count or a file is wrong
@@ -66,6 +67,10 @@ class Scanned(DocumentError):
 
 class ModelError(WenjuError):
     """Model weights are missing, do not match their digest, or are of an unsafe kind."""
+
+
+class GenerationError(WenjuError):
+    """A language model failed to write: the answer is extractive, and `message` says why to its reader."""
 
 
 class IndexError_(WenjuError):

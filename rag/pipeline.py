@@ -4,14 +4,17 @@ import datetime as dt
 import hashlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from rag import gate, scope
-from rag.answering import answering_first, select, sides_of
+import numpy as np
+
+from rag import gate, prompts, scope
+from rag.answering import Selection, answering_first, select, sides_of
 from rag.assembly import Stamp, asking_back, assembled, refused
 from rag.checks import vague
 from rag.citations import problems
@@ -20,14 +23,18 @@ from rag.enumerations import whole_list
 from rag.errors import ModelError, QuestionError, UsageError, WenjuError
 from rag.fitted import FEATURES
 from rag.generators import extractive
+from rag.generators.guard import Guard
 from rag.index import Index, Progress, Report, View, Watcher, refresh, withdraw
 from rag.protocols import Embedder
 from rag.query import Query, understand
+from rag.reranking import best_matches
 from rag.retrieval import Found, Retriever
-from rag.schema import Answer, Document, Event, Hit, Passage, Retrieval, to_json
+from rag.schema import Answer, Document, Draft, Event, Hit, Passage, Retrieval, to_json
 from rag.spelling import mended
 from rag.suggestions import examples
 from rag.validity import KINDS, Related, Status, clock, status_of
+from rag.verification import Checked
+from rag.writing import Writing, composed, rewritten
 
 _REMEMBERED = 3
 """Questions before the last one that are looked back to."""
@@ -50,8 +57,9 @@ class Examined:
 class Pipeline:
     """Answers questions over one generation of the index. Thread-safe: nothing but caches changes after opening."""
 
-    def __init__(self, settings: Settings, index: Index | View, embedder: Embedder) -> None:
-        self.settings, self.index, self.embedder = settings, index, embedder
+    def __init__(self, settings: Settings, index: Index | View, embedder: Embedder, model: Guard | None = None) -> None:
+        """model: writes the answers, unless a question asks for the extractive one."""
+        self.settings, self.index, self.embedder, self.model = settings, index, embedder, model
         self.retriever = Retriever(index, embedder, lambda: self._stale(clock(settings)))
         self._stale = lru_cache(maxsize=2)(self._stale_on)
         self._groups = frozenset(group for entry in index.metas.values() for group in entry.meta.groups)
@@ -64,7 +72,7 @@ class Pipeline:
         from rag.embedding import SentenceEmbedder
 
         index = Index.open(settings.index)
-        return cls(settings, index, SentenceEmbedder.load(settings))
+        return cls(settings, index, SentenceEmbedder.load(settings), guarded(settings))
 
     @property
     def generation(self) -> str:
@@ -87,7 +95,7 @@ class Pipeline:
 
     def _view_of(self, member: frozenset[str]) -> "Pipeline":
         ids = {id for id, e in self.index.metas.items() if not e.meta.groups or member.intersection(e.meta.groups)}
-        view = Pipeline(self.settings, View(self.index, ids), self.embedder)
+        view = Pipeline(self.settings, View(self.index, ids), self.embedder, self.model)
         if len(self._views) >= _VIEWS:
             del self._views[next(iter(self._views))]
         self._views[member] = view
@@ -107,33 +115,41 @@ class Pipeline:
             return self
         if index.embedder_digest != self.embedder.digest:
             raise ModelError(f"索引改用了向量模型 {index.embedder_name}。", "请重新启动服务。")
-        return Pipeline(self.settings, index, self.embedder)
+        return Pipeline(self.settings, index, self.embedder, self.model)
 
     # ------------------------------------------------------------ the three questions one can ask
 
-    def ask(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None) -> Answer:
+    def ask(
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None,
+        generator: str | None = None,
+    ) -> Answer:
         """An answer in which every claim is cited, or the reason why there is none.
 
-        history: earlier questions of the conversation, oldest first. filters: see `scope.filtered`.
-        Raises QuestionError.
+        history: earlier questions of the conversation, oldest first. filters: see `scope.filtered`. generator: the one
+        of the settings or "extractive"; None: that of the settings. Raises QuestionError and UsageError.
         """
-        *_, last = self.stream(question, history, filters)
+        *_, last = self.stream(question, history, filters, generator)
         assert last.answer is not None
         return last.answer
 
     def stream(
-        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None,
+        generator: str | None = None,
     ) -> Iterator[Event]:
-        """The same answer step by step: what is being done, the text, the answer."""
-        began = time.perf_counter()
+        """The same answer step by step: what is being done, the text, the answer. The pieces of text make up its text."""
+        began, model, said = time.perf_counter(), self._writer(generator), ""
         yield Event("status", "理解问题")
         found = self.retrieved(question, history, filters)
-        query = found.query
         yield Event("status", f"检索到 {len(found.hits)} 段")
-        answer = self._answer(question, query, found)
+        for event in self._answering(question, found.query, found, model):
+            if event.answer:
+                answer = event.answer
+                break
+            said += event.text if event.kind == "delta" else ""
+            yield event
         yield Event("status", f"核对 {len(answer.citations)} 处引文")
         answer = replace(answer, timings_ms={**found.timings_ms, "total": round((time.perf_counter() - began) * 1000, 3)})
-        for line in answer.answer.splitlines(keepends=True):
+        for line in answer.answer.removeprefix(said).splitlines(keepends=True):
             yield Event("delta", line)
         yield Event("answer", answer=answer)
 
@@ -151,9 +167,9 @@ class Pipeline:
         """
         began = time.perf_counter()
         found = self.retrieved(question, history, filters, max(depth, _DEPTH))
-        answer = self._answer(question, found.query, found.first(_DEPTH))
+        *_, last = self._answering(question, found.query, found.first(_DEPTH), self.model)
         total = round((time.perf_counter() - began) * 1000, 3)
-        answer = replace(answer, timings_ms={**found.timings_ms, "total": total})
+        answer = replace(last.answer, timings_ms={**found.timings_ms, "total": total})
         return Examined(answer, answering_first(found, self.retriever, depth))
 
     def prepare(self, questions: Iterable[tuple[str, Sequence[str]]]) -> None:
@@ -171,19 +187,28 @@ class Pipeline:
     def explain(
         self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None
     ) -> Mapping[str, object]:
-        """Why the answer is what it is: what was understood, the gate's figure, every hit's stages and features."""
+        """Why the answer is what it is: what was understood, the gate's figure, every hit's stages and features, and what
+        became of each sentence that the language model, if there is one, writes when asked once more."""
         found = self.retrieved(question, history, filters)
         chosen = select(found, self.retriever, self.settings.min_confidence)
         return {
             "interpreted": to_json(found.query.interpreted()), "form": found.query.form,
             "confidence": round(chosen.confidence, 4), "min_confidence": self.settings.min_confidence,
             "reason": chosen.reason, "unmet": [slot.value for slot in found.unmet],
+            "written": [to_json(checked) for checked in self._checks(found.query, chosen)],
             "hits": [
                 {"source": hit.document.source, "section_path": hit.passage.section_path, "trace": to_json(hit.trace),
                  "features": dict(zip(FEATURES, (round(float(x), 3) for x in values), strict=True))}
                 for hit, values in zip(found.hits, found.features, strict=True)
             ],
         }
+
+    def _checks(self, query: Query, chosen: Selection) -> Sequence[Checked]:
+        writing = Writing()
+        if self.model and chosen.evidence:
+            draft = self._drafted(query, chosen)
+            deque(composed(writing, self.model, query, draft, chosen.evidence, self.retriever.idf, self._closeness), 0)
+        return writing.checks
 
     def retrieved(
         self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, k: int = _DEPTH
@@ -281,7 +306,15 @@ class Pipeline:
                 "embedder_digest": self.index.embedder_digest, "generator": self.settings.generator,
                 "min_confidence": str(self.settings.min_confidence), "store": self.settings.store,
                 "query_prompt": self.settings.query_prompt or "", "max_question": str(self.settings.max_question),
-                "today": clock(self.settings)}
+                "today": clock(self.settings), **self._writes()}
+
+    def _writes(self) -> Mapping[str, str]:
+        """What decides the answers when a language model writes them."""
+        if self.model is None:
+            return {}
+        model = {"transformers": self.settings.transformers_model, "openai": self.settings.openai_model}
+        return {"generator_model": model.get(self.model.name, ""), "prompt": prompts.VERSION,
+                "generator_tokens": str(self.settings.generator_tokens)}
 
     def _stale_on(self, today: str) -> frozenset[str]:
         """Ids of the documents that are no longer in force on that day."""
@@ -290,28 +323,68 @@ class Pipeline:
 
     # ------------------------------------------------------------ composition
 
-    def _answer(self, question: str, query: Query, found: Found) -> Answer:
+    def _answering(self, question: str, query: Query, found: Found, model: Guard | None) -> Iterator[Event]:
+        """What a language model writes, as it comes, if one writes; at last the answer."""
         chosen = select(found, self.retriever, self.settings.min_confidence)
         query = replace(query, assumptions=(*query.assumptions, *filter(None, [chosen.assumption])))
-        stamp = Stamp(question, query, self.settings.generator, self.index.generation)
+        stamp = Stamp(question, query, "extractive", self.index.generation)
         if not chosen.evidence:
-            if chosen.choices:
-                return asking_back(stamp, chosen.reason, chosen.choices)
-            return refused(stamp, found.hits + found.leads, chosen.confidence, chosen.reason)
-        ids = {item.document.id: self.status(item.document.id).kind for item in chosen.evidence}
-        marks = {id: KINDS[kind] for id, kind in ids.items() if kind in (*_STALE, "not_yet")}
-        draft = extractive.compose(query, chosen.evidence, chosen.listing, chosen.remark, marks)
+            yield Event("answer", answer=asking_back(stamp, chosen.reason, chosen.choices) if chosen.choices else refused(
+                stamp, found.hits + found.leads, chosen.confidence, chosen.reason))
+            return
+        draft = self._drafted(query, chosen)
         answer = assembled(stamp, draft, chosen.evidence, chosen.confidence, chosen.choices)
         wrong = problems(answer, self._text_by_id)
         if wrong:  # withheld rather than shown wrong; the tests see to it that this does not happen
-            return refused(stamp, found.hits + found.leads, chosen.confidence, "核对引文时发现问题：" + "；".join(wrong))
-        return answer
+            answer = refused(stamp, found.hits + found.leads, chosen.confidence, "核对引文时发现问题：" + "；".join(wrong))
+        elif model and chosen.listing != "documents":
+            writing = Writing()
+            yield from composed(writing, model, query, draft, chosen.evidence, self.retriever.idf, self._closeness)
+            by = replace(stamp, generator=model.name) if writing.statements else stamp
+            written = assembled(by, rewritten(draft, writing), chosen.evidence, chosen.confidence, chosen.choices)
+            answer = answer if problems(written, self._text_by_id) else written
+        yield Event("answer", answer=answer)
+
+    def _drafted(self, query: Query, chosen: Selection) -> Draft:
+        ids = {item.document.id: self.status(item.document.id).kind for item in chosen.evidence}
+        marks = {id: KINDS[kind] for id, kind in ids.items() if kind in (*_STALE, "not_yet")}
+        return extractive.compose(query, chosen.evidence, chosen.listing, chosen.remark, marks)
+
+    def _writer(self, generator: str | None) -> Guard | None:
+        """The model that a question is to be answered by. Raises UsageError for one that is not set up."""
+        allowed = dict.fromkeys(("extractive", self.settings.generator))
+        if generator is not None and generator not in allowed:
+            raise UsageError(f"这里不能用“{generator}”写答案。", f"可用：{'、'.join(allowed)}。")
+        return None if generator == "extractive" else self.model
+
+    def _closeness(self, sentence: str, texts: Sequence[str]) -> float:
+        """Mean over the sentence's tokens of the best cosine with any token of the texts."""
+        own, *others = self.embedder.embed_queries([sentence, *texts])
+        best = best_matches(own.tokens, [np.concatenate([other.tokens for other in others])])
+        return float(best.mean()) if best.size else 0.0
 
     def _text_by_id(self, id: str) -> str | None:
         try:
             return self.index.document(id).text
         except KeyError:
             return None
+
+
+def guarded(settings: Settings) -> Guard | None:
+    """The language model that the settings name, within its bounds; None for the extractive generator. Raises ModelError."""
+    match settings.generator:
+        case "transformers":
+            from rag.generators.transformers import LocalModel
+
+            model = LocalModel.load(settings)
+        case "openai":
+            from rag.generators.openai import Endpoint
+
+            model = Endpoint(settings)
+        case _:
+            return None
+    at_once = 1 if settings.generator == "transformers" else settings.generator_at_once  # two would share the same cores
+    return Guard(model, settings.generator_seconds, settings.generator_tokens, at_once)
 
 
 def build_index(

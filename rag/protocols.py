@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -47,4 +47,29 @@ class VectorStore(Protocol):
 
     def search(self, vector: np.ndarray, k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Rows int64 [≤k] and scores float32 [≤k], best first; only rows in `allowed` (sorted int64) if given."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation with a language model."""
+
+    role: Literal["system", "user"]
+    content: str
+
+
+class AnswerGenerator(Protocol):
+    """A language model. Implementations: `generators.transformers.LocalModel`, `generators.openai.Endpoint`.
+
+    Safe to call from several threads.
+    """
+
+    name: str
+    """What answers name as their generator."""
+
+    def write(self, messages: Sequence[Message], deadline: float) -> Iterator[str]:
+        """Pieces of the text that follows, as they come. Closing the iterator stops the model.
+
+        deadline: of `time.monotonic()`; nothing is waited for beyond it. Raises GenerationError.
+        """
         ...

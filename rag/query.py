@@ -64,7 +64,10 @@ _HAN_YEAR = re.compile(r"([一二]\s?[九〇零○][〇零○一二三四五六�
 _SHORT_YEAR = re.compile(r"(?<!\d)(\d{2})年(?=元旦|春节|的|端午|国庆|中秋|清明|劳动)")
 _RELATIVE = (("大前年", -3), ("前年", -2), ("去年", -1), ("上一年", -1), ("今年", 0), ("本年度", 0), ("本年", 0),
              ("明年", 1), ("后年", 2), ("last year", -1), ("this year", 0), ("next year", 1))
-_TITLE = re.compile(r"《([^《》]{4,80})》")
+_TITLE = re.compile(r"《([^《》]{2,80})》")
+# A law named without its brackets at the head of a question: 公路法第三十一条, 食品安全法规定的….
+_LAW_NAMED = re.compile(
+    rf"^(?:请问|根据|依据|依照|按照|[，,\s])*((?![这那该本此])[{HAN}]{{1,18}}?(?:(?<![依违合办方做说看想执司立守用书手语无没设非])法|(?<=[{HAN}]{{3}})条例))(?=第\s*[{NUMERAL}\d]+\s*条|规定|里|中)")
 NUMBER_OF = re.compile(rf"[{HAN}]{{1,12}}[〔\[［(（【](\d{{4}})[〕\]］)）】]\s*(?:第\s*)?\d{{1,5}}\s*号")
 _LABEL = re.compile(rf"第\s*([{NUMERAL}\d]{{1,7}})\s*(编|章|节|条|款|项|部分|点|个方面)")
 _OFFICE = re.compile(r"(?:人民政府办公厅|人民政府办公室|市委办公厅|省委办公厅|委员会|办公厅|办公室|人民政府|检察院|法院|总工会|团委|妇联|[^\W\d_和与及在的对从到向把让是有中上]{2,8}?(?:委员会|局|厅|委(?!员|托|派)|部(?!门|分|署|队)|署))")
@@ -200,7 +203,7 @@ def _slots(text: str, assumptions: tuple[str, ...]) -> Query:
     plain = text
     for said, official in SYNONYMS:
         plain = plain.replace(said, official)
-    titles = tuple(_TITLE.findall(plain))
+    titles = tuple(_TITLE.findall(plain) or _LAW_NAMED.findall(plain))
     numbers = tuple(_bracketed(compact(m.group())) for m in NUMBER_OF.finditer(plain))
     outside = NUMBER_OF.sub("", _TITLE.sub("", plain))
     years = [int(y) for y in _YEAR.findall(outside)]

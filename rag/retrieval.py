@@ -344,6 +344,10 @@ class Retriever:
         late = late_interaction(best_matches(found.encoded.tokens, *parts), token_weights)
         return late + 0.5 * np.array([self.share(found, hit.document.id, hit.passage.text[s.start : s.end]) for s in spans])
 
+    def idf(self, pair: str) -> float:
+        """Weight of a bigram in the collection: the rarer, the more it says."""
+        return _idf(self.index.lexical, "bigrams", pair)
+
     def share(self, found: "Found", document_id: str, text: str) -> float:
         """Weighted share in [0, 1] of the question's bigrams, those of met slots counting little, that `text` has."""
         met = self._met(document_id, found.query, list(scope.slots(found.query)))

@@ -192,13 +192,15 @@ class Block:
 class Draft:
     """What a generator made of the evidence: the point, the details, a closing remark (uncited, about the documents).
 
-    `tabular`: the blocks stand side by side, as the rows of a table.
+    `tabular`: the blocks stand side by side, as the rows of a table. `written`: sentences of a language model, which come
+    first.
     """
 
     point: tuple[Statement, ...]
     blocks: tuple[Block, ...]
     remark: str = ""
     tabular: bool = False
+    written: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ _PLACE_SUFFIX = re.compile(r"(?<=[\u4e00-\u9fff]{2})[省市州盟]|壮族自治�
 _SUFFIXED = "(?:特别行政区|(?:壮族|回族|维吾尔)?自治区|自治州|省|市|州|盟)?"
 _KEEPS_NAMING = 3
 _SAME_SHARE = 0.7
+_CARRIES_OUT = tuple(f"{verb}{mark}" for verb in ("实施", "执行", "贯彻", "落实", "适用", "修改", "废止", "解释") for mark in ("", "《"))
+_FOLLOWS = tuple(f"{mark}{noun}" for mark in ("", "》") for noun in ("实施", "释义", "解释", "细则", "修正案", "若干"))
 _LAW = re.compile(r"^(中华人民共和国|关于)")
 
 
@@ -165,10 +167,19 @@ def may_be(slot: Slot, meta: Metadata, own_places: tuple[str, ...], text: str) -
 def same_title(asked: str, title: str) -> bool:
     """Whether 《asked》 names the document: one holds the other, or they share most of their character pairs and the years."""
     asked, title = (_LAW.sub("", compact(normalise(t))) for t in (asked, title))
-    if asked in title or (len(title) >= 6 and title in asked):
+    if asked in title:
+        return not _of_a_law(asked, title)
+    if len(title) >= 6 and title in asked:
         return True
     one, other = set(pairwise(asked)), set(pairwise(title))
     return _years(asked) == _years(title) and len(one & other) >= _SAME_SHARE * len(one | other) > 0
+
+
+def _of_a_law(asked: str, title: str) -> bool:
+    """Whether the title is that of a document about the one asked for: 广东省实施《消防法》办法, 公路法实施条例, 收费公路法."""
+    before, _, after = title.partition(asked)
+    return (before.endswith(_CARRIES_OUT) or after.startswith(_FOLLOWS)
+            or (asked.endswith("法") and not asked.endswith("办法") and not before.endswith("《") and before != ""))
 
 
 def _years(text: str) -> list[str]:

@@ -40,6 +40,7 @@ def asked_for(query: Query) -> re.Pattern[str] | None:
         if not (unit and unit.group(1)) or unit.group(1) in _COUNTED_OFF:
             return _ANY_NUMBER
         same = next((f"[{alike}]" for alike in _ALIKE if unit.group(1) in alike), re.escape(unit.group(1)))
+        same = "周?岁" if unit.group(1) == "岁" else same
         return re.compile(rf"{_AMOUNT}{same}")
     if query.form == "when":
         return _DATE

@@ -10,9 +10,26 @@ from pathlib import Path
 
 import pytest
 from browsing import ARGS, CHROMIUM, Visit
+from nothing_leaves import only_here
+from torture import FIGURES, SHARE
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
+CHILDREN_HELD = only_here()
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """With `make torture`: what was counted and measured."""
+    if SHARE:
+        terminalreporter.section(f"figures, {SHARE:g} of the long form")
+        for line in FIGURES:
+            terminalreporter.line(line)
+
+
+@pytest.fixture(scope="session")
+def children_held() -> bool:
+    """Whether the kernel refuses children of this session what leaves the machine."""
+    return CHILDREN_HELD
 
 
 @pytest.fixture(scope="session")

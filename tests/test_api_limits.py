@@ -118,7 +118,7 @@ def test_a_body_that_does_not_arrive_is_given_up(tmp_path: Path) -> None:
     with running(create_api(Service(WebPipeline(Settings(home=tmp_path), SEEDS)), Portal(body_seconds=1))) as address:
         host, port = urlsplit(address).hostname, urlsplit(address).port
         with closing(socket.create_connection((host, port), timeout=20)) as client:
-            client.sendall(b"POST /api/v1/ask HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{")
+            client.sendall(b"POST /api/v1/ask HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{")
             answer = client.makefile("rb").read()
         assert b" 408 " in answer.splitlines()[0] and b"application/problem+json" in answer
         with httpx.stream("POST", f"{address}/api/v1/ask/stream", json={"question": EXAMPLE}) as response:
@@ -151,7 +151,7 @@ async def _flood(scope, receive, send) -> None:
 
 def test_a_head_sent_byte_by_byte_is_cut_off() -> None:
     with patient(_flood) as (port, _):
-        for sent in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n"):
+        for sent in (b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"):
             with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as client:
                 client.sendall(sent)
                 began = time.monotonic()
@@ -169,7 +169,7 @@ def test_a_head_sent_byte_by_byte_is_cut_off() -> None:
 def test_a_client_that_takes_nothing_is_cut_off_and_one_that_does_is_not() -> None:
     with patient(_flood) as (port, server):
         with closing(socket.create_connection(("127.0.0.1", port))) as client:
-            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             deadline = time.monotonic() + 20
             while not server.server_state.connections and time.monotonic() < deadline:
                 time.sleep(0.01)

@@ -1,7 +1,4 @@
-"""Power failures, failing disks and killed writers: the index is the old one or the new one, never neither.
-
-`WENJU_TORTURE=100` multiplies the number of power failures.
-"""
+"""Power failures, failing disks and killed writers: the index is the old one or the new one, never neither."""
 
 import contextlib
 import errno
@@ -19,12 +16,14 @@ from pathlib import Path
 import pytest
 from index_fakes import index_of, memory_folder, whole
 from power_loss import CODES, Recorder, Stage, State, failing, read_state, states
+from torture import amount, figure
 
 from rag.errors import IndexMissing, IndexUnwritable
 from rag.index import Index, backup, check, publish, restore
 from rag.index.trial import try_here
 
-DRAWS = 20 * int(os.environ.get("WENJU_TORTURE", "1"))
+DRAWS = amount(24, 2_000)
+STATES: dict[str, int] = {}
 Act = Callable[[Path, Recorder], object]
 
 
@@ -174,6 +173,7 @@ def test_after_a_power_failure_the_index_is_old_or_new(name: str, scenarios: dic
         outcomes[found] = outcomes.get(found, 0) + 1
         last[found] = state
     assert set(outcomes) == {scenario.old, new} and sum(outcomes.values()) > 1000, "both outcomes must have been seen"
+    STATES[name] = sum(outcomes.values())
     for state in last.values():  # and from either, the next run ends well and leaves no rubbish
         stage.show(state)
         Scenario.act(scenario, stage.root, Recorder(stage.root)) if name != "purge" else index_of(
@@ -183,6 +183,12 @@ def test_after_a_power_failure_the_index_is_old_or_new(name: str, scenarios: dic
         left = {p.name for p in (stage.root / "home" / "index").iterdir()}
         assert left <= {"CURRENT", "generations", "lock", "seen"}
         assert len(list((stage.root / "home" / "index" / "generations").iterdir())) <= 2
+
+
+def test_that_were_ten_thousand_power_failures() -> None:
+    """Garbage collection is part of each; rolling back is restoring."""
+    figure(f"power failures: {sum(STATES.values())} states ({STATES}): 0 neither old nor new")
+    assert len(STATES) < len(NAMES) or sum(STATES.values()) >= 10_000, STATES
 
 
 def test_a_power_failure_leaves_the_old_backup_or_the_new_one(scenarios: dict[str, Scenario], stage: Stage) -> None:
@@ -276,16 +282,17 @@ def test_the_harness_catches_faults_of_the_protocol(
 # ---------------------------------------------------------------- failing disks
 
 @pytest.mark.parametrize("sticky", [False, True], ids=["once", "sticky"])
+@pytest.mark.parametrize("code", CODES, ids=errno.errorcode.get)
 @pytest.mark.parametrize("name", ["refresh", "restore"])
 def test_whatever_operation_fails_the_served_generation_stays(
-    name: str, sticky: bool, scenarios: dict[str, Scenario], stage: Stage
+    name: str, code: int, sticky: bool, scenarios: dict[str, Scenario], stage: Stage
 ) -> None:
-    """Every operation fails, with ENOSPC, EIO and EACCES in turn, once or from then on."""
+    """Every operation, syncs among them, fails once or from then on."""
     scenario, folder = scenarios[name], stage.root / "home" / "index"
     _, new = scenario.run(stage)
     for number in range(1000):
         stage.show(scenario.begin)
-        disk = Recorder(stage.root, failing(number, CODES[number % 3], sticky))
+        disk = Recorder(stage.root, failing(number, code, sticky))
         error = None
         try:
             scenario.act(stage.root, disk)
@@ -300,7 +307,7 @@ def test_whatever_operation_fails_the_served_generation_stays(
         assert done or error, "a failure before the end must not be kept quiet"
         if error:
             assert error.hint and isinstance(error.__cause__, OSError)
-        if number % 5 == 0:  # the disk is well again
+        if number % 15 == 0:  # the disk is well again
             index_of(folder, scenario.docs)
             assert check(folder) == [] and not list(folder.glob("*.new")) and not list(folder.glob("generations/b*"))
             stage.clear()
@@ -344,6 +351,29 @@ def test_short_writes_lose_nothing(scenarios: dict[str, Scenario], stage: Stage)
     log, again = scenario.run(stage, before=lambda number, kind: 1 + number % 50)
     assert again == new and sum(op[0] == "write" for op in log) > 100
     assert check(stage.root / "home" / "index") == []
+    for number in range(len(log)):  # one of them alone
+        _, again = scenario.run(stage, before=lambda n, kind, at=number: 1 if n == at else None)
+        assert again == new
+    assert check(stage.root / "home" / "index") == []
+
+
+def test_a_backup_that_fails_leaves_the_one_that_was(scenarios: dict[str, Scenario], stage: Stage) -> None:
+    scenario = scenarios["restore"]
+    old, failed = scenario.begin["saved.zip"], 0
+    for code in CODES:
+        for number in range(1000):
+            stage.show(scenario.begin)
+            disk = Recorder(stage.root, failing(number, code, True))
+            with contextlib.suppress(IndexUnwritable):
+                backup(stage.root / "home" / "index", stage.root / "saved.zip", disk)
+            stage.clear()
+            if number >= disk.operations:
+                break
+            kept = (stage.root / "saved.zip").read_bytes()
+            renamed = any(op[0] == "rename" for op in disk.log)
+            assert (kept == old) != renamed and opened(stage.root / "home" / "index")[1] is None
+            failed += 1
+    assert failed > 3 * len(CODES)
 
 
 def test_a_broken_library_is_a_failing_disk(

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from index_fakes import generations
 from test_api import running
+from torture import amount, figure
 
 from rag.config import Settings
 from rag.errors import ModelError
@@ -54,7 +55,7 @@ def opened(tmp_path: Path, settings: Settings, index: Index, embedder) -> Pipeli
 def test_sixteen_clients_while_twenty_generations_are_published(
     tmp_path: Path, settings: Settings, embedder, publish: Callable[[int], Index]
 ) -> None:
-    texts: dict[str, dict[str, str]] = {}
+    swaps, texts = amount(20, 1_000), dict[str, dict[str, str]]()
 
     def remember(index: Index) -> Index:
         texts[index.generation] = {id: index.document(id).text for id in index.metas}
@@ -74,8 +75,8 @@ def test_sixteen_clients_while_twenty_generations_are_published(
         threads = [threading.Thread(target=client, args=(address,)) for _ in range(16)]
         for thread in threads:
             thread.start()
-        for number in range(1, 21):
-            remember(publish(number))
+        for number in range(1, 1 + swaps):
+            remember(publish(number % 100))
         last = list(texts)[-1]
         deadline = time.monotonic() + 60
         while service.pipeline.generation != last and time.monotonic() < deadline:
@@ -93,7 +94,8 @@ def test_sixteen_clients_while_twenty_generations_are_published(
         for citation in answer["citations"]:
             text = texts[answer["generation"]][citation["document_id"]]  # KeyError: a citation of another generation
             assert compact(text[citation["start"] : citation["end"]]) == compact(citation["quote"])
-    assert len(texts) == 21 and len(seen) > 2 and len(answers) > 32
+    assert len(texts) == min(swaps + 1, 100) and len(seen) > 2 and len(answers) > 32
+    figure(f"generation swaps: {swaps} under 16 clients, {len(answers)} answers of {len(seen)} generations: 0 failed, 0 mixed")
 
 
 def test_a_stream_ends_on_the_generation_it_began_on_and_then_lets_go_of_it(

@@ -63,3 +63,11 @@ def test_filters_narrow_and_unknown_ones_are_refused() -> None:
         filtered(ask("值班要求"), {"colour": "red"}, "2023-01-10")
     with pytest.raises(UsageError, match="年份"):
         filtered(ask("值班要求"), {"year": "二二"}, "2023-01-10")
+
+
+@pytest.mark.parametrize(("question", "title"), [
+    ("公路法第三十一条怎么规定？", "公路法"), ("根据《公路法》怎么处罚？", "公路法"), ("宪法第一条", "宪法"),
+    ("食品安全法规定罚款几倍？", "食品安全法"), ("这个办法第七条说什么？", ""), ("本条例第三条", ""), ("有什么办法规定值班？", ""),
+])
+def test_a_law_is_named_with_and_without_brackets(question: str, title: str) -> None:
+    assert "".join(understand(question).titles) == title

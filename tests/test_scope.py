@@ -80,3 +80,16 @@ def test_only_in_force_leaves_out_what_is_known_to_be_out_of_force(tmp_path, emb
     answer = pipeline.ask("档案借阅时间是多少个工作日？", (), {"in_force": "现行有效"})
     assert {c.source[-8:] for c in answer.citations} <= {"2022.txt"} and found.hits[0].document.source.endswith("2022.txt")
     assert answer.interpreted.filters["in_force"] == "现行有效"
+
+
+@pytest.mark.parametrize(("asked", "title", "same"), [
+    ("公路法", "中华人民共和国公路法", True),
+    ("公路法", "广东省实施《公路法》办法", False),
+    ("公路法", "收费公路法", False),
+    ("食品安全法", "中华人民共和国食品安全法实施条例", False),
+    ("刑法", "中华人民共和国刑法修正案（七）", False),
+    ("个人所得税专项附加扣除暂行办法", "国务院关于印发个人所得税专项附加扣除暂行办法的通知", True),
+    ("公路条例", "国务院关于修改《公路条例》的决定", False),
+])
+def test_a_document_about_a_law_is_not_the_law(asked: str, title: str, same: bool) -> None:
+    assert same_title(asked, title) is same

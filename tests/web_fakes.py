@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rag.config import Settings
-from rag.errors import QuestionError
+from rag.errors import QuestionError, UsageError
 from rag.schema import (
     Answer,
     Citation,
@@ -114,12 +114,16 @@ class WebPipeline:
         ]
         return Retrieval(query, tuple(hits), {"bigrams": 0.0})
 
-    def ask(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None) -> Answer:
+    def ask(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None,
+            generator: str | None = None) -> Answer:
         *_, last = self.stream(question, history, filters)
         return last.answer
 
-    def stream(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None) -> Iterator[Event]:
+    def stream(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None,
+               generator: str | None = None) -> Iterator[Event]:
         self._check(question)
+        if generator not in (None, "extractive"):
+            raise UsageError(f"这里不能用“{generator}”写答案。", "可用：extractive。")
         yield from self._waited(Event("status", "理解问题"))
         hits = [hit for hit in self.search(question, 6, filters).hits if hit.score >= 0.3]
         yield from self._waited(Event("status", f"检索到 {len(hits)} 段"))

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from rag.config import Settings, load_settings, settings_in
+from rag.config import GENERATORS, Settings, load_settings, settings_in
 from rag.errors import IndexMissing, UsageError, WenjuError
 
 DONE, FAILED, WRONG_USE, NO_EVIDENCE = 0, 1, 2, 3
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("question", metavar="问题", help="一句话；写 - 则从标准输入逐行读")
     _filters(sub)
     sub.add_argument("--history", action="append", default=[], metavar="前一问", help="同一会话中先前的问题（可重复，旧的在前）")
-    sub.add_argument("--generator", help="怎样写答案：extractive")
+    sub.add_argument("--generator", choices=GENERATORS, metavar="名", help="怎样写答案：extractive（原文摘录，默认）、transformers（本机模型）、openai（模型服务）")
     sub.add_argument("--explain", action="store_true", help="同时说明为什么：理解、各阶段名次、判据")
 
     sub = command("search", _search, "只检索，不作答")
@@ -77,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command("verify", _verify, "把保存的答案逐条与原文核对")
     sub.add_argument("answer", metavar="ANSWER.json")
     command("check", _check, "检查索引是否完好")
+    command("models", _models, "列出设置的和本机有的模型，检查文件夹和摘要，说明在内网怎样安装（在用的不可用时退出码为 1）")
     sub = command("backup", _backup, "把索引备份为一个文件")
     sub.add_argument("file", metavar="文件")
     sub = command("restore", _restore, "从备份恢复索引")
@@ -333,6 +334,20 @@ def _check(args: argparse.Namespace) -> int:
     from rag.index import check
 
     return _verdict(args, check(_settings(args).index), "索引完好。")
+
+
+def _models(args: argparse.Namespace) -> int:
+    from rag.schema import to_json
+    from ui.modelling import INSTALLING, lines, models
+
+    settings = load_settings()
+    found = list(models(settings))
+    if args.json:
+        _json({"generator": settings.generator, "installing": INSTALLING, "models": [
+            {**to_json(model), "digests": dict(model.digests)} for model in found]})
+    else:
+        print("\n".join(lines(found, settings)))
+    return DONE if all(model.ok for model in found if model.used) else FAILED
 
 
 def _verdict(args: argparse.Namespace, wrong: list[str], fine: str) -> int:

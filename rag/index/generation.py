@@ -30,7 +30,7 @@ from types import MappingProxyType
 import numpy as np
 
 from rag.errors import IndexDamaged
-from rag.files import contents, digest_of, inside
+from rag.files import contents, digest_of, inside, read_small
 from rag.index import entries
 from rag.index.entries import DocumentEntry, FileEntry, Manifest, Withdrawn
 from rag.index.publish import current_candidates, read_pointers
@@ -219,8 +219,7 @@ class Index:
 def read_manifest(folder: Path, digest: str) -> Manifest:
     """The manifest of a generation, if it has this SHA-256. Raises IndexDamaged."""
     try:
-        with (folder / "manifest.json").open("rb") as file:
-            data = file.read(MANIFEST_LIMIT + 1)
+        data = read_small(folder / "manifest.json", MANIFEST_LIMIT + 1)
     except OSError as error:
         raise _damaged(f"{folder.name} 的清单读不出来（{error.strerror}）") from error
     if len(data) > MANIFEST_LIMIT or hashlib.sha256(data).hexdigest() != digest:

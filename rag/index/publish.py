@@ -11,7 +11,6 @@ its name, `generations` synced → CURRENT replaced by renaming, `index` synced.
 names a whole generation: the old one or the new one. Rubbish of crashed writers is removed by the next writer.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import IndexMissing
-from rag.files import DISK, Disk, make_folders, remove_tree, replace_file
+from rag.files import DISK, Disk, digest_of, make_folders, read_small, remove_tree, replace_file
 
 _LINE = re.compile(r"(\d{6,12}-[0-9a-f]{16}) ([0-9a-f]{64})")
 _NAME = re.compile(r"\d{6,12}-[0-9a-f]{16}")
@@ -46,8 +45,7 @@ def lock_path(folder: Path) -> Path:
 def read_pointers(folder: Path) -> list[Pointer] | None:
     """What CURRENT says: the current generation, then the one to fall back to. None: missing; empty: unreadable."""
     try:
-        with (folder / _CURRENT).open("rb") as file:
-            return parse_pointers(file.read(4096))
+        return parse_pointers(read_small(folder / _CURRENT, 4096))
     except FileNotFoundError:
         return None
     except OSError:
@@ -81,7 +79,7 @@ def current_candidates(folder: Path, problems: list[str]) -> Iterator[tuple[Path
         problems.append("CURRENT 文件丢失" if pointers is None else "CURRENT 文件已损坏")
     for name in names:  # CURRENT itself may be damaged or stale; a folder's name begins its manifest's digest
         with suppress(OSError):
-            digest = hashlib.sha256((generations / name / "manifest.json").read_bytes()).hexdigest()
+            digest = digest_of(generations / name / "manifest.json")
             if name.endswith(digest[:16]) and Pointer(name, digest) not in (pointers or []):
                 yield generations / name, digest
     for pointer in (pointers or [])[1:]:

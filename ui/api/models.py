@@ -32,11 +32,15 @@ class Strict(BaseModel):
 # ---------------------------------------------------------------- requests
 
 class AskRequest(Strict):
-    """A question, the earlier questions of the conversation (oldest first), and filters."""
+    """A question, the earlier questions of the conversation (oldest first), filters, and who is to write the answer.
+
+    generator: "extractive", or the one that the service is set to; anything else is refused.
+    """
 
     question: Text = Field(examples=["春节期间值班要求是什么？"])
     history: list[Long] = Field(default=[], max_length=50, examples=[[]])
     filters: dict[FilterName, Short] = Field(default={}, examples=[{}])
+    generator: Literal["extractive", "transformers", "openai"] | None = Field(default=None, examples=["extractive"])
 
 
 class SearchRequest(Strict):

@@ -2,7 +2,7 @@
 
 `X-Forwarded-For`, `-Proto` and `-Prefix` of a trusted proxy become the request's address, scheme and root path; from
 anybody else they are dropped, and `X-Forwarded-Host` always is, so that nothing behind this layer (Gradio reads some of
-them itself) can be told lies.
+them itself, and `X-Gradio-Server`) can be told lies.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ TRUSTED = "wenju.trusted"
 FORWARDED = "wenju.forwarded"
 """Key of the scope: whether any proxy, trusted or not, left its mark."""
 _DROPPED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto",
-            "x-real-ip")
+            "x-real-ip", "x-gradio-server")
 _PREFIX = re.compile(r"(/(?!\.)[A-Za-z0-9._~-]+){0,8}")
 
 

@@ -45,7 +45,7 @@ def _add_asking(api: APIRouter, service: Service) -> None:
               response_model_exclude_unset=True, responses=responses(*READING, *WRITING))
     async def ask(request: Request, body: Annotated[models.AskRequest, Body(openapi_examples=_QUESTIONS)]) -> Any:
         """回答与逐句引文。没有依据时 status 为 no_evidence，不会编造。"""
-        answer = await service.ask(asker_of(request), "rest", body.question, body.history, body.filters)
+        answer = await service.ask(asker_of(request), "rest", body.question, body.history, body.filters, body.generator)
         return JSONResponse(to_json(answer))
 
     @api.post("/ask/stream", tags=["问答"], summary="提问，边算边答", response_class=StreamingResponse,
@@ -53,7 +53,7 @@ def _add_asking(api: APIRouter, service: Service) -> None:
     async def ask_stream(request: Request, body: models.AskRequest) -> StreamingResponse:
         """服务器推送事件（SSE）。"""
         events = await streams.begun(
-            service.stream(asker_of(request), "rest", body.question, body.history, body.filters))
+            service.stream(asker_of(request), "rest", body.question, body.history, body.filters, body.generator))
 
         async def lines() -> AsyncIterator[str]:
             async with aclosing(events):

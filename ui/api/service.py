@@ -44,10 +44,14 @@ class Pipeline(Protocol):
 
     def visible_to(self, groups: Iterable[str]) -> "Pipeline": ...
 
-    def ask(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None) -> Answer: ...
+    def ask(
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None,
+        generator: str | None = None,
+    ) -> Answer: ...
 
     def stream(
-        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None,
+        generator: str | None = None,
     ) -> Iterator[Event]: ...
 
     def search(self, query: str, k: int = 10, filters: Mapping[str, str] | None = None) -> Retrieval: ...
@@ -112,13 +116,14 @@ class Service:
         self._audit = audit
 
     async def ask(
-        self, asker: Asker, door: str, question: str, history: Sequence[str], filters: Mapping[str, str]
+        self, asker: Asker, door: str, question: str, history: Sequence[str], filters: Mapping[str, str],
+        generator: str | None = None,
     ) -> Answer:
         """An answer, computed off the event loop. Raises what the pipeline raises, AuditError, and Busy."""
         entry = Entry(asker.name, door, "ask", question, request=REQUEST.get())
 
         def work(seen: Pipeline) -> Answer:
-            answer = seen.ask(question, history, filters or None)
+            answer = seen.ask(question, history, filters or None, generator)
             self.note(_answered(entry, answer))
             return answer
 
@@ -127,11 +132,13 @@ class Service:
         return answer
 
     async def stream(
-        self, asker: Asker, door: str, question: str, history: Sequence[str], filters: Mapping[str, str]
+        self, asker: Asker, door: str, question: str, history: Sequence[str], filters: Mapping[str, str],
+        generator: str | None = None,
     ) -> AsyncIterator[Event]:
         """The events of an answer as they come. Raises as `ask` does, before the first event or between two."""
         entry = Entry(asker.name, door, "ask", question, request=REQUEST.get())
-        work = self._on(self.workers, asker, lambda seen: self._noted(entry, seen.stream(question, history, filters or None)))
+        work = self._on(self.workers, asker, lambda seen: self._noted(
+            entry, seen.stream(question, history, filters or None, generator)))
         async for event in self.workers.stream(work):
             if event.answer:
                 self._count(door, event.answer)

@@ -16,6 +16,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SECRETS = ("token_key", "oidc_client_secret", "session_key")
 LEAST_SECRET = 32
 """Bytes of an HS256 secret (RFC 7518, 3.2)."""
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _PREFIX = re.compile(r"(/(?!\.)[A-Za-z0-9._~-]+)*")
 
 
@@ -30,6 +31,8 @@ class Portal:
     """Origins ("https://portal.example.gov.cn") whose pages may embed the chat and call the service."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks whose X-Forwarded-* and identity headers are believed."""
+    hosts: tuple[str, ...] = ()
+    """Names under which people reach a service without sign-in, besides addresses and this machine's own name."""
     root_path: str = ""
     """Sub-path under which a reverse proxy shows the service ("/kb"), when it does not say so itself."""
     public_url: str = ""
@@ -114,6 +117,9 @@ class Portal:
         for origin in self.origins:
             if not _ORIGIN.fullmatch(origin):
                 raise SettingError(f"设置 portal.origins 中的 {origin!r} 不对。", "请写成 https://主机名[:端口]，小写，不带路径和 *。")
+        for host in self.hosts:
+            if not _HOST.fullmatch(host):
+                raise SettingError(f"设置 portal.hosts 中的 {host!r} 不对。", "请只写主机名，小写，不带端口、路径和 *。")
         if not _PREFIX.fullmatch(self.root_path):
             raise SettingError(f"设置 portal.root_path 的值 {self.root_path!r} 不对。", "请写成 /kb 这样，末尾不带斜杠。")
         try:

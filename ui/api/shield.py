@@ -44,12 +44,12 @@ class Shield:
         """Passes the request on with a `send` that adds headers."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        began, status, number = time.perf_counter(), 0, _request_id(scope)
+        began, status, whole, number = time.perf_counter(), 0, False, _request_id(scope)
         logs.REQUEST.set(number)
         added = {**(self._embedded if route_path(scope) == "/embed" else _HEADERS), "X-Request-Id": number}
 
         async def guarded(message: Message) -> None:
-            nonlocal status
+            nonlocal status, whole
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
@@ -57,13 +57,15 @@ class Shield:
                     headers[name] = value
                 self._count(scope, status, time.perf_counter() - began)
             await send(message)
+            whole = message["type"] == "http.response.body" and not message.get("more_body")
 
         try:
             await self.app(scope, receive, guarded)
         except Exception as error:
-            if status:
+            if status and not whole:
                 raise
-            await respond(scope, error)(scope, receive, guarded)
+            if not status:  # else Starlette raises what it has already answered and we have logged: the connection is fine
+                await respond(scope, error)(scope, receive, guarded)
         finally:
             fields = {"route": _template(scope), "method": _method(scope), "status": status,
                       "ms": round((time.perf_counter() - began) * 1000, 1)}

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ui.api.hosts import asked_by_name
 from ui.api.identity import KEY, NOBODY, Identify, Unknown
 from ui.api.login import page
 from ui.api.problems import refusal, responses
@@ -30,7 +31,7 @@ _READING = ("GET", "HEAD", "OPTIONS")
 
 
 class SignIn:
-    """Puts the asker into the scope, or answers 401 or 403."""
+    """Puts the asker into the scope, or answers 401, 403 or 421."""
 
     def __init__(self, app: ASGIApp, portal: Portal, who: Identify) -> None:
         self.app, self._portal, self._who = app, portal, who
@@ -40,6 +41,9 @@ class SignIn:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         path, headers = route_path(scope), Headers(scope=scope)
+        if name := asked_by_name(scope, self._portal):
+            detail = f"这个服务不叫“{name[:60]}”。请用 IP 地址打开，或请管理员把这个名字写进 portal.hosts。"
+            return await refusal(421, detail, scope)(scope, receive, send)
         if scope["method"] not in _READING and not self._is_ours(headers):
             return await refusal(403, "这个请求来自别的网站的页面。", scope)(scope, receive, send)
         if path == "/metrics" and self._portal.identity != "none" and not _is_local(scope):

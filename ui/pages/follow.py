@@ -30,7 +30,7 @@ async def questions(
         if len(out) == MOST:
             break
         if question not in asked:
-            given = await service.read(asker, lambda seen, q=question: seen.ask(q, (), kept))
+            given = await service.read(asker, lambda seen, q=question: seen.ask(q, (), kept, "extractive"))
             if given.status == "answered" and document_id in {c.document_id for c in given.citations}:
                 out.append(question)
     return out

@@ -1,6 +1,7 @@
 """Puts the pages into the service: Gradio at the root behind a list of allowed routes, and our own fragments."""
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +38,10 @@ _ALLOWED = re.compile(
 )
 
 
+_SESSIONS = 1000
+"""Visits whose conversation the server remembers, some 50 KiB each; those idle longest are forgotten, not by their browsers."""
+
+
 class PageMount(Mount):
     """Gradio, as far as its routes are allowed; everything else falls through to a plain 404 or 405."""
 
@@ -52,8 +57,12 @@ def mount_pages(app: FastAPI, service: Service, administration: Administration, 
     app.include_router(admin.router(administration, _versioned))
     app.mount("/page", StaticFiles(directory=STATIC), name="page")
     app.add_api_route("/widget.js", _widget, include_in_schema=False)
+    # Gradio makes a table of its last 10,000 events after every event, for a page that is closed here.
+    os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+    page = build(service, administration.admits)
+    page.state_session_capacity = _SESSIONS
     gr.mount_gradio_app(
-        app, build(service, administration.admits), path="/", theme=theme(), head=_head(), favicon_path=str(STATIC / "icon.png"), footer_links=[],
+        app, page, path="/", theme=theme(), head=_head(), favicon_path=str(STATIC / "icon.png"), footer_links=[],
         show_error=False, ssr_mode=False, run_history=False, enable_monitoring=False,
     )
     inner = app.router.routes.pop().app

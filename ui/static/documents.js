@@ -15,7 +15,12 @@
       else link.removeAttribute("aria-current");
     });
     if (view === "documents") list();
-    if (found) open(decodeURIComponent(found[1]), found[2], found[3]);
+    if (found) open(readable(found[1]), found[2], found[3]);
+  }
+
+  // What somebody typed after the # need not be well encoded.
+  function readable(part) {
+    try { return decodeURIComponent(part); } catch { return part; }
   }
 
   async function list() {
