@@ -32,7 +32,7 @@ from rag.retrieval import Found, Retriever
 from rag.schema import Answer, Document, Draft, Event, Hit, Passage, Retrieval, to_json
 from rag.spelling import mended
 from rag.suggestions import examples
-from rag.validity import KINDS, Status, clock, status_of
+from rag.validity import KINDS, Related, Status, clock, status_of
 from rag.verification import Checked
 from rag.writing import Writing, composed, rewritten
 
@@ -276,6 +276,11 @@ class Pipeline:
     def status(self, id: str) -> Status:
         """Whether a document is in force today. Raises KeyError."""
         return status_of(self.index.metas[id], clock(self.settings), self.index.collection)
+
+    def related(self, id: str) -> Related:
+        """What the other documents have to do with one. Raises KeyError."""
+        links = self.index.collection
+        return Related(links.links_from(id), links.links_to(id), links.namesakes(id), self.retriever.series_of(id))
 
     def examples(self, most: int = 4) -> Sequence[str]:
         """Questions that the documents answer, made of their headings; the newest documents first, one each."""

@@ -8,7 +8,7 @@ import datetime as dt
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from rag.config import Settings
@@ -55,6 +55,20 @@ class Link:
     targets: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Related:
+    """What the documents of a collection have to do with one of them.
+
+    states: what it says of others. stated: what others say of it. namesakes: ids of the others with its number, or with its
+    title and issuers. series: ids by year, the newest first, of a notice that is issued again and again; it is among them.
+    """
+
+    states: tuple[Link, ...] = ()
+    stated: tuple[Link, ...] = ()
+    namesakes: tuple[str, ...] = ()
+    series: Mapping[int, str] = field(default_factory=dict)
+
+
 class Collection:
     """Which document of a collection speaks of which. Immutable; built once for a generation."""
 
@@ -87,6 +101,15 @@ class Collection:
     def links_to(self, id: str) -> tuple[Link, ...]:
         """What others say of the document."""
         return tuple(self._to.get(id, ()))
+
+    def namesakes(self, id: str) -> tuple[str, ...]:
+        """The other documents with the same number, or the same title and issuers: copies, and earlier or later editions.
+        Raises KeyError."""
+        meta = self._entries[id].meta
+        found = self._by_number.get(_number(meta.document_number), []) if meta.document_number else []
+        titled = self._by_title.get(_title(meta.title), []) if meta.title else []
+        same = [other for other in titled if self._entries[other].meta.issuers == meta.issuers]
+        return tuple(other for other in dict.fromkeys((*found, *same)) if other != id)
 
     def _targets(self, entry: Entry, relation: Relation) -> tuple[str, ...]:
         """By number, else by exact title: all of that title if one issuer issued them, and earlier than `entry`."""

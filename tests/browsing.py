@@ -28,8 +28,8 @@ class Visit:
 
     @property
     def foreign(self) -> list[str]:
-        """Requests to any host but its own."""
-        return [url for url in self.requests if not url.startswith((self.address + "/", "data:", "blob:"))]
+        """Requests to any host but its own. The browser's PDF viewer is a part of it."""
+        return [url for url in self.requests if not url.startswith((self.address + "/", "data:", "blob:", "chrome-extension://", "chrome://"))]
 
     def ask(self, question: str, state: str = "answered") -> None:
         """Types a question, presses Enter, waits for the turn to end as told."""

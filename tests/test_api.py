@@ -29,10 +29,11 @@ SEEDS = Path(__file__).parent.parent / "seeds"
 
 
 @contextmanager
-def running(app) -> Iterator[str]:
-    """The application on a free port of loopback; gives its address."""
+def running(app, port: int = 0) -> Iterator[str]:
+    """The application on a port of loopback, a free one if none is given; gives its address."""
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", port))
         port = free.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", proxy_headers=False,
                                            timeout_graceful_shutdown=1))
@@ -120,7 +121,7 @@ def test_search_documents_and_one_document(client: httpx.Client, fake: WebPipeli
     for entry in listed["documents"]:
         whole = client.get(f"/api/v1/documents/{entry['id']}").json()
         models.DocumentModel.model_validate(whole)
-        assert whole == json.loads(json.dumps(document_json(fake.document(entry["id"]), fake.status(entry["id"]))))
+        assert whole == json.loads(json.dumps(document_json(fake.document(entry["id"]), fake.status(entry["id"]), fake.related(entry["id"]))))
         assert whole["text"] == (SEEDS / Path(entry["source"]).name).read_text(encoding="utf-8")
     hit = found["hits"][0]
     text = fake.document(hit["document_id"]).text

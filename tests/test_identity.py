@@ -158,7 +158,8 @@ def test_other_addresses_need_an_identity_or_a_word(tmp_path: Path, monkeypatch,
 # ---------------------------------------------------------------- over HTTP
 
 PROTECTED = (("GET", "/api/v1/documents"), ("GET", "/api/v1/documents/x"), ("POST", "/api/v1/ask"), ("POST", "/api/v1/ask/stream"),
-             ("POST", "/api/v1/search"), ("POST", "/api/v1/feedback"), ("GET", "/v1/models"), ("POST", "/v1/chat/completions"),
+             ("POST", "/api/v1/search"), ("POST", "/api/v1/feedback"), ("POST", "/api/v1/export"), ("GET", "/api/v1/documents/x/original"),
+             ("GET", "/page/documents/x/part?start=0&end=9"), ("GET", "/eval"), ("GET", "/v1/models"), ("POST", "/v1/chat/completions"),
              ("GET", "/page/documents"), ("GET", "/page/documents/x"), ("GET", "/"), ("GET", "/embed"), ("GET", "/config"),
              ("GET", "/gradio_api/info"), ("POST", "/gradio_api/queue/join"), ("GET", "/gradio_api/queue/data"),
              ("POST", "/gradio_api/call/ask"), ("GET", "/gradio_api/heartbeat/abc"), ("POST", "/api/v1/session"),

@@ -29,7 +29,7 @@ from rag.schema import (
     Trace,
 )
 from rag.text import bigrams, readable, sentences
-from rag.validity import Status
+from rag.validity import Related, Status
 
 EXAMPLE = "春节期间值班要求是什么？"
 _PART = re.compile(r"^[ 　]*([一二三四五六七八九十]+、)([^。\n]*)", re.M)
@@ -88,6 +88,9 @@ class WebPipeline:
 
     def status(self, id: str) -> Status:
         return Status("unknown", f"{self._documents[id].source} 没有写明有效期。")
+
+    def related(self, id: str) -> Related:
+        return Related()
 
     def published(self) -> str:
         return self.generation

@@ -273,7 +273,7 @@ def _docs(args: argparse.Namespace) -> int:
     if args.json:
         entry, status = index.metas[args.id], statuses[args.id]
         _json({"documents": [entry_json(entry, status)], "sections": sections,
-               "validity": validity_json(entry, status, index.collection)})
+               "validity": validity_json(entry, status, index.collection.links_from(args.id), index.collection.links_to(args.id))})
     else:
         print(f"{KINDS[statuses[args.id].kind]}：{statuses[args.id].reason}")
         for s in document.sections:

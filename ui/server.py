@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from rag import __version__
-from ui.api import admin, chat, health, logs, problems, rest, signin
+from ui.api import admin, chat, health, login, logs, problems, rest, signin
 from ui.api.administration import Administration
 from ui.api.audit import AuditLog
 from ui.api.identity import identify
@@ -19,6 +19,7 @@ from ui.api.limits import Limits
 from ui.api.models import ProblemModel
 from ui.api.proxy import Proxy
 from ui.api.service import Pipeline, Service
+from ui.api.sessions import Sessions
 from ui.api.settings import Portal
 from ui.api.shield import Shield
 from ui.api.signin import SignIn
@@ -39,14 +40,14 @@ def create_app(pipeline: Pipeline, portal: Portal | None = None) -> FastAPI:
     audit = AuditLog(pipeline.settings.home / "audit", portal.audit_days, sync=portal.audit_sync and named, strict=named)
     service = Service(pipeline, waiting=portal.waiting, audit=audit)
     app = create_api(service, portal)
-    mount_pages(app, service, app.state.administration)
+    mount_pages(app, service, app.state.administration, portal.identity)
     return app
 
 
 def create_api(service: Service, portal: Portal | None = None) -> FastAPI:
     """The service without the page."""
     portal = portal or Portal()
-    doing = Administration(service, portal)
+    sessions, doing = Sessions(portal), Administration(service, portal)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI):
@@ -60,7 +61,7 @@ def create_api(service: Service, portal: Portal | None = None) -> FastAPI:
     app.state.service, app.state.administration = service, doing
     # From the innermost layer to the outermost.
     app.add_middleware(Limits, portal=portal, roomy=admin.UPLOADS, roomy_bytes=service.pipeline.settings.max_file_mb * 2**20)
-    app.add_middleware(SignIn, portal=portal, who=identify(portal))
+    app.add_middleware(SignIn, portal=portal, who=identify(portal, sessions))
     # Closed unless there are origins. Its presence also keeps Gradio from reflecting every Origin with credentials.
     app.add_middleware(CORSMiddleware, allow_origins=portal.origins, allow_methods=["GET", "POST", "DELETE"],
                        allow_headers=["Authorization", "Content-Type"], expose_headers=["Retry-After", "X-Request-Id"])
@@ -70,6 +71,8 @@ def create_api(service: Service, portal: Portal | None = None) -> FastAPI:
     for part in (rest, chat, health):
         app.include_router(part.router(service))
     app.include_router(signin.router(portal))
+    if portal.identity == "oidc":
+        app.include_router(login.router(portal, sessions))
     app.include_router(admin.router(doing))
     _describe_problems(app)
     return app

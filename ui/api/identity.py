@@ -1,4 +1,5 @@
-"""Who is asking: nobody in particular, the bearer of a token that the portal signed, or whom a trusted proxy names."""
+"""Who is asking: nobody in particular, the bearer of a token that the portal signed, whom a trusted proxy names, or who has
+signed in with an OpenID provider."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,13 +12,8 @@ from starlette.types import Scope
 
 from rag.errors import SettingError
 from ui.api.proxy import TRUSTED
-from ui.api.settings import Portal
-
-COOKIE = "wenju_session"
-_LEAST_SECRET = 32
-"""Bytes of an HS256 secret (RFC 7518, 3.2)."""
-_LONGEST_TOKEN = 4000
-"""What fits into a cookie."""
+from ui.api.sessions import COOKIE, LONGEST, Sessions, cookie_of
+from ui.api.settings import LEAST_SECRET, Portal
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +42,20 @@ Identify = Callable[[Scope], Asker]
 """The asker of a request. Raises Unknown."""
 
 
-def identify(portal: Portal) -> Identify:
-    """The way of telling people that the settings ask for. Raises SettingError when its key is missing or unfit."""
+def identify(portal: Portal, sessions: Sessions | None = None) -> Identify:
+    """The way of telling people that the settings ask for. Raises SettingError when its key is missing or unfit.
+
+    sessions: those that sign-ins with an OpenID provider open.
+    """
     match portal.identity:
         case "token":
             tokens = Tokens(portal)
             return lambda scope: tokens.asker(_token_of(Headers(scope=scope)))
         case "header":
             return lambda scope: _named(scope, portal)
+        case "oidc":
+            kept = sessions or Sessions(portal)
+            return lambda scope: _signed_in(scope, kept)
         case _:
             return lambda scope: NOBODY
 
@@ -134,18 +136,22 @@ def _public(data: bytes) -> Any:
 
 
 def _secret(data: bytes) -> bytes:
-    if len(data) < _LEAST_SECRET:
-        raise SettingError("登录密钥太短。", f"共享密钥至少要 {_LEAST_SECRET} 字节。")
+    if len(data) < LEAST_SECRET:
+        raise SettingError("登录密钥太短。", f"共享密钥至少要 {LEAST_SECRET} 字节。")
     return data
 
 
 def _token_of(headers: Headers) -> str:
     """The bearer token, else that of the session cookie."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        pairs = [pair.strip().partition("=") for pair in headers.get("cookie", "").split(";")]
-        token = next((value for name, _, value in pairs if name == COOKIE), "")
-    return token.strip()[:_LONGEST_TOKEN]
+    return token.strip()[:LONGEST] if scheme.lower() == "bearer" else cookie_of(headers, COOKIE)
+
+
+def _signed_in(scope: Scope, sessions: Sessions) -> Asker:
+    session = sessions.opened("session", cookie_of(Headers(scope=scope), COOKIE))
+    if session is None:
+        raise Unknown("请先登录。")
+    return Asker(session["name"], frozenset(session["groups"]))
 
 
 def _named(scope: Scope, portal: Portal) -> Asker:

@@ -261,6 +261,9 @@ class DocumentModel(EntryModel):
     metadata: dict[str, Any]
     sections: list[SectionModel]
     text: str
+    validity: dict[str, Any]
+    namesakes: list[str]
+    series: dict[str, str]
 
 
 class ReceiptModel(Strict):

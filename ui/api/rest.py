@@ -18,6 +18,7 @@ from ui.api.problems import READING, WRITING, from_exception, responses
 from ui.api.service import Pipeline, Service
 
 T = TypeVar("T")
+PDF = "application/pdf"
 _QUESTIONS: dict[str, Any] = {
     "一问": {"value": {"question": "春节期间值班要求是什么？"}},
     "追问": {"value": {"question": "电话是多少？", "history": ["春节期间值班要求是什么？"]}},
@@ -84,20 +85,26 @@ def _add_documents(api: APIRouter, service: Service) -> None:
     @api.get("/documents/{id}", tags=["文件"], summary="一份文件", response_model=models.DocumentModel,
              responses=responses(*READING, 404, 422))
     async def document(request: Request, id: str) -> Any:
-        """全文、章节与元数据；所有偏移都以这里的 text 为准（按 Unicode 码点计）。"""
+        """全文、章节与元数据；所有偏移都以这里的 text 为准（按 Unicode 码点计）。
+
+        validity：效力、理由，它说到的和说到它的文件；namesakes：同文号或同标题的文件；series：历年的同一通知（年份 → id）。
+        """
         return JSONResponse(await load(
-            service, asker_of(request), "rest", id, lambda seen, document: shapes.document_json(document, seen.status(id))))
+            service, asker_of(request), "rest", id, lambda seen, document: shapes.document_json(document, seen.status(id), seen.related(id))))
 
     @api.get("/documents/{id}/original", tags=["文件"], summary="原文件", response_class=Response,
-             responses={200: {"description": "收录时的文件，逐字节相同", "content": {"application/octet-stream": {}}}} | responses(*READING, 404, 422))
-    async def original(request: Request, id: str) -> Response:
-        """作为附件下载。原处的文件已变动或移走时为 404。"""
+             responses={200: {"description": "收录时的文件，逐字节相同", "content": {"application/octet-stream": {}, PDF: {}}}} | responses(*READING, 404, 422))
+    async def original(request: Request, id: str, inline: bool = False) -> Response:
+        """作为附件下载；inline 为 true 时，PDF 直接显示（地址后加 #page=3 到第 3 页）。原处的文件已变动或移走时为 404。"""
         asker = asker_of(request)
         try:
             data, source = await load(service, asker, "rest", id, lambda seen, document: (seen.original(id), document.source))
         except FileNotFoundError as error:
             raise HTTPException(404, "原文件已变动或移走，请看“全文”。") from error
-        return _attachment(data, "application/octet-stream", source.rsplit("/", 1)[-1])
+        name = source.rsplit("/", 1)[-1]
+        if inline and data.startswith(b"%PDF-"):  # a browser's viewer keeps what is in it away from this origin
+            return Response(data, media_type=PDF, headers=_disposition("inline", name))
+        return _attachment(data, "application/octet-stream", name)
 
 
 def _add_export(api: APIRouter, service: Service) -> None:
@@ -133,9 +140,12 @@ def _exported(answer: Answer, kind: str) -> Response:
 
 def _attachment(data: bytes, media_type: str, name: str) -> Response:
     """Bytes to be saved under a name, never shown: what a document holds must not run on this origin."""
+    return Response(data, media_type=media_type, headers=_disposition("attachment", name))
+
+
+def _disposition(kind: str, name: str) -> dict[str, str]:
     safe = "".join(c for c in name if c.isalnum() or c in " .-_（）〔〕《》、，？").strip(" .") or "file"
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(safe)}", "Cache-Control": "no-store"}
-    return Response(data, media_type=media_type, headers=headers)
+    return {"Content-Disposition": f"{kind}; filename*=UTF-8''{quote(safe)}", "Cache-Control": "no-store"}
 
 
 def _add_feedback(api: APIRouter, service: Service) -> None:

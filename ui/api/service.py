@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from rag.config import Settings
 from rag.schema import Answer, Document, Event, Retrieval
-from rag.validity import Status
+from rag.validity import Related, Status
 from ui.api.audit import AuditLog, Entry
 from ui.api.feedback import FeedbackBook
 from ui.api.follower import Follower
@@ -63,6 +63,8 @@ class Pipeline(Protocol):
     def original(self, id: str) -> bytes: ...
 
     def status(self, id: str) -> Status: ...
+
+    def related(self, id: str) -> Related: ...
 
     def examples(self) -> Sequence[str]: ...
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from rag.schema import Answer, Citation, Document, Metadata, Retrieval, to_json
-from rag.validity import Collection, Status
+from rag.validity import Link, Related, Status
 
 
 class DocumentEntry(Protocol):
@@ -43,18 +43,22 @@ def documents_json(entries: Iterable[DocumentEntry], status_of: Callable[[str], 
     return {"documents": [entry_json(entry, status_of(entry.id)) for entry in entries]}
 
 
-def document_json(document: Document, status: Status) -> dict[str, Any]:
-    """One document whole: what it says of itself, its sections and the text that offsets refer to."""
+def document_json(document: Document, status: Status, related: Related) -> dict[str, Any]:
+    """One document whole: what it says of itself, its sections and the text that offsets refer to; and its relatives."""
     sections = [{"path": list(s.path), "start": s.start, "end": s.end} for s in document.sections]
     metadata = {name: value for name, value in to_json(document.meta).items() if name != "groups"}  # who else may see it
-    return entry_json(document, status) | {"metadata": metadata, "sections": sections, "text": document.text}
+    relatives = {"validity": validity_json(document, status, related.states, related.stated),
+                 "namesakes": list(related.namesakes), "series": {str(year): id for year, id in related.series.items()}}
+    return entry_json(document, status) | {"metadata": metadata, "sections": sections, "text": document.text} | relatives
 
 
-def validity_json(entry: DocumentEntry, status: Status, collection: Collection) -> dict[str, Any]:
+def validity_json(
+    entry: DocumentEntry | Document, status: Status, states: Iterable[Link], stated: Iterable[Link]
+) -> dict[str, Any]:
     """Why a document has its status, the days and period it names, and its relations in both directions."""
-    relations = [{**to_json(link.relation), "document_ids": list(link.targets)} for link in collection.links_from(entry.id)]
+    relations = [{**to_json(link.relation), "document_ids": list(link.targets)} for link in states]
     related = [{"kind": link.relation.kind, "document_id": link.source, "span": to_json(link.relation.span)}
-               for link in collection.links_to(entry.id)]
+               for link in stated]
     meta = entry.meta
     return {**to_json(status), "period": meta.period, "effective_on": meta.effective_on, "expires_on": meta.expires_on,
             "relations": relations, "related_by": related}

@@ -1,8 +1,9 @@
 """The layer that lets people in: finds out who asks, keeps other sites' pages from asking in their name, opens sessions.
 
-A token comes as `Authorization: Bearer`, or, for a browser, in a cookie that `POST /api/v1/session` sets from one. The
-cookie is the token itself, checked at every request; the service keeps nothing. Whoever is not known gets 401, and in a
-browser a page that signs in with the token of the address (`#token=…`, which browsers send to nobody).
+A portal's token comes as `Authorization: Bearer`, or, for a browser, in a cookie that `POST /api/v1/session` sets from one.
+The cookie is the token itself, checked at every request; the service keeps nothing. Whoever is not known gets 401, and in a
+browser a page that signs in with the token of the address (`#token=…`, which browsers send to nobody), or leads to the
+OpenID provider (see `login`).
 """
 
 import re
@@ -10,26 +11,23 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import Headers
-from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ui.api.hosts import asked_by_name
-from ui.api.identity import COOKIE, KEY, NOBODY, Identify, Unknown
+from ui.api.identity import KEY, NOBODY, Identify, Unknown
+from ui.api.login import page
 from ui.api.problems import refusal, responses
 from ui.api.proxy import TRUSTED, route_path
-from ui.api.settings import Portal
+from ui.api.sessions import COOKIE, set_cookie
+from ui.api.settings import LOOPBACK, Portal
 
 _OPEN = re.compile(
     r"/healthz|/readyz|/widget\.js|/openapi\.json|/theme\.css|/manifest\.json|/favicon\.ico|/robots\.txt"
-    r"|/pwa_icon(/\d+)?|/page/[\w.-]+\.(css|js|png|svg)|/(assets|static|svelte)/.+"
+    r"|/pwa_icon(/\d+)?|/page/[\w.-]+\.(css|js|png|svg)|/(assets|static|svelte)/.+|/auth/(login|callback|logout|done)"
 )
 """What holds nothing of any document, and what a page needs to say that one has to sign in."""
 SESSION = "/api/v1/session"
 _READING = ("GET", "HEAD", "OPTIONS")
-_LOOPBACK = ("127.0.0.1", "::1")
-_PAGE = """<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>请先登录 · 文据</title><script src="./page/embed.js"></script><link rel="stylesheet" href="./page/embed.css"></head>
-<body class="wj-signin"><main><h1>请先登录</h1><p role="status">{reason}</p></main></body></html>"""
 
 
 class SignIn:
@@ -64,14 +62,18 @@ class SignIn:
         return origin is None or origin in self._portal.origins or urlsplit(origin).netloc == headers.get("host", "")
 
     def _unknown(self, scope: Scope, path: str, headers: Headers, reason: str) -> Response:
-        if path in ("/", "/embed") and "text/html" in headers.get("accept", ""):
-            return HTMLResponse(_PAGE.format(reason=reason), 401, {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"})
-        return refusal(401, reason, scope, {"WWW-Authenticate": "Bearer"})
+        asked = {"WWW-Authenticate": "Bearer"}
+        if scope["method"] == "GET" and path.count("/") == 1 and "text/html" in headers.get("accept", ""):
+            provider = self._portal.identity == "oidc"
+            shown = page(401, "请先登录", reason, ".", login=provider, at_once=provider)
+            shown.headers.update(asked)
+            return shown
+        return refusal(401, reason, scope, asked)
 
 
 def _is_local(scope: Scope) -> bool:
     """Whether the request was made on this machine, and not handed on by a proxy on it."""
-    return (scope.get("client") or ("",))[0] in _LOOPBACK and not scope.get(TRUSTED)
+    return (scope.get("client") or ("",))[0] in LOOPBACK and not scope.get(TRUSTED)
 
 
 def router(portal: Portal) -> APIRouter:
@@ -84,19 +86,13 @@ def router(portal: Portal) -> APIRouter:
     async def enter(request: Request) -> Response:
         """请求头 Authorization: Bearer 里的凭证通过核对后存入 Cookie，供网页使用；凭证到期即失效。"""
         token = request.headers["authorization"].partition(" ")[2].strip() if "authorization" in request.headers else ""
-        return Response(status_code=204, headers={"Set-Cookie": _cookie(request, portal, token, "")} if token else {})
+        cookie = set_cookie(request, COOKIE, token, framed=bool(portal.origins))
+        return Response(status_code=204, headers={"Set-Cookie": cookie} if token else {})
 
     @api.delete(SESSION, summary="退出登录", status_code=204, responses=responses(403, 500))
     async def leave(request: Request) -> Response:
         """清除 Cookie。"""
-        return Response(status_code=204, headers={"Set-Cookie": _cookie(request, portal, "", "; Max-Age=0")})
+        cookie = set_cookie(request, COOKIE, "", 0, framed=bool(portal.origins))
+        return Response(status_code=204, headers={"Set-Cookie": cookie})
 
     return api
-
-
-def _cookie(request: Request, portal: Portal, value: str, more: str) -> str:
-    """Inside another site's page only a partitioned, secure cookie is kept; browsers take loopback for secure too."""
-    secure = request.scope["scheme"] == "https" or request.url.hostname in ("localhost", *_LOOPBACK)
-    site = "; SameSite=None; Secure; Partitioned" if portal.origins and secure else "; SameSite=Lax" + "; Secure" * secure
-    path = request.scope.get("root_path", "") or "/"
-    return f"{COOKIE}={value}; Path={path}; HttpOnly{site}{more}"

@@ -1,5 +1,6 @@
 """The documents page: the list, and one document with what it says of itself, its section tree and its full text."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
@@ -9,7 +10,7 @@ from rag.validity import Status
 from ui.api.shapes import DocumentEntry, facts_of, name_of
 from ui.pages import reading, shell, words
 from ui.pages.escape import html, join
-from ui.pages.source import badge
+from ui.pages.source import badge, original
 
 _SHOWN_HEADING = 40
 
@@ -32,18 +33,19 @@ def listing(entries: Sequence[DocumentEntry], status_of: Callable[[str], Status]
     )
 
 
-def whole(document: Document, status: Status, quote: Span | None = None) -> Markup:
-    """One document: what it says of itself, its sections as a tree of links, its text with the quote marked."""
+def whole(document: Document, status: Status, relatives: Markup, quote: Span | None = None) -> Markup:
+    """One document: what it says of itself, its relatives, its sections as a tree of links, its text with the quote marked."""
     tree = _tree(document.sections)
     side = html('<nav class="wj-tree" {label}><h3>{heading}</h3><div lang="zh-CN">{tree}</div></nav>',
                 label=words.named(words.SECTIONS), heading=words.show(words.SECTIONS), tree=tree) if tree else Markup()
     return html(
         '<p class="wj-back"><a href="#documents">‹ {back}</a></p><header><h2 tabindex="-1" lang="zh-CN">{name}</h2>'
         '<p class="wj-facts" lang="zh-CN">{badge}{facts}</p>'
-        '<p class="wj-ways"><a href="./api/v1/documents/{id}/original" download data-original>{original}</a></p></header>'
-        '<div class="wj-reader"><div class="wj-aside">{about}{side}</div><div class="wj-original" lang="zh-CN">{text}</div></div>',
+        '<p class="wj-ways">{original}</p></header>'
+        '<div class="wj-reader"><div class="wj-aside">{about}{relatives}{side}</div><div class="wj-original" lang="zh-CN">{text}</div></div>',
         back=words.show(words.BACK_TO_LIST), name=_name(document), badge=badge(status), facts=_facts(document),
-        id=document.id, original=words.show(words.ORIGINAL), about=_about(document, status), side=side,
+        original=original(document, bisect_right(document.pages, quote.start) if quote else None), about=_about(document, status),
+        relatives=relatives, side=side,
         text=reading.render(document, Span(0, len(document.text)), quote, anchors=True),
     )
 

@@ -16,11 +16,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rag.schema import Document, Span
 from ui.api import problems
 from ui.api.administration import Administration
-from ui.api.identity import asker_of
+from ui.api.identity import KEY, NOBODY, asker_of
 from ui.api.proxy import route_path
 from ui.api.rest import load
 from ui.api.service import Pipeline, Service
-from ui.pages import admin, documents, evaluation, source
+from ui.pages import admin, documents, evaluation, relations, source
+from ui.pages.escape import html
 from ui.pages.page import build, theme
 from ui.pages.reading import LONGEST
 
@@ -49,8 +50,8 @@ class PageMount(Mount):
         return super().matches(scope) if _ALLOWED.fullmatch(route_path(scope)) else (Match.NONE, {})
 
 
-def mount_pages(app: FastAPI, service: Service, administration: Administration) -> None:
-    """Adds the pages to the service."""
+def mount_pages(app: FastAPI, service: Service, administration: Administration, identity: str = "none") -> None:
+    """Adds the pages to the service. identity: how people are told (see `Portal`)."""
     app.include_router(_fragments(service))
     app.include_router(evaluation.router(service, _versioned))
     app.include_router(admin.router(administration, _versioned))
@@ -67,7 +68,7 @@ def mount_pages(app: FastAPI, service: Service, administration: Administration) 
     inner = app.router.routes.pop().app
     service.closing.append(inner.stop_event.set)
     problems.install(inner)
-    app.router.routes.append(PageMount("/", app=_Localised(inner)))
+    app.router.routes.append(PageMount("/", app=_Localised(inner, identity)))
 
 
 async def _widget() -> FileResponse:
@@ -99,7 +100,7 @@ def _fragments(service: Service) -> APIRouter:
     async def whole(request: Request, id: str, start: Annotated[int, Query(ge=0)] = 0, end: Annotated[int, Query(ge=0)] = 0) -> HTMLResponse:
         quote = Span(start, end) if start < end else None
         return HTMLResponse(await load(
-            service, asker_of(request), "page", id, lambda seen, document: documents.whole(document, seen.status(id), quote)))
+            service, asker_of(request), "page", id, lambda seen, document: documents.whole(document, seen.status(id), relations.render(document, seen.related(id), seen.document), quote)))
 
     @api.get("/documents/{id}/part")
     async def part(
@@ -118,15 +119,16 @@ def _fragments(service: Service) -> APIRouter:
 
 
 class _Localised:
-    """Gradio's page says it is English and carries link previews that name foreign hosts: both are put right on the way out.
+    """Gradio's page says it is English and carries link previews that name foreign hosts: both are put right on the way out;
+    and it is told who has signed in.
 
     /embed is the same page for a frame: a script that runs first, and a style sheet without the header.
     """
 
     _FOREIGN = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>')
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, identity: str) -> None:
+        self.app, self._identity = app, identity
         inside = f'<script src="{_versioned("embed.js")}"></script><link rel="stylesheet" href="{_versioned("embed.css")}">'
         self._inside = inside.encode()
 
@@ -145,8 +147,9 @@ class _Localised:
                 return
             body += message.get("body", b"")
             if not message.get("more_body"):
-                page = self._put_right(body, path == "/embed")
-                kept = [(k, v) for k, v in head["headers"] if k != b"content-length"]
+                page = self._put_right(body, path == "/embed", scope.get(KEY, NOBODY).name)
+                kept = [(k, v) for k, v in head["headers"] if k not in (b"content-length", b"cache-control")]
+                kept.append((b"cache-control", b"no-store"))
                 length = [] if scope["method"] == "HEAD" else [(b"content-length", str(len(page)).encode())]
                 await send({**head, "headers": kept + length})
                 await send({"type": "http.response.body", "body": page})
@@ -155,8 +158,11 @@ class _Localised:
         whole = scope.get("root_path", "") + "/"
         await self.app({**scope, "path": whole, "raw_path": whole.encode(), "headers": plain}, receive, rewritten)
 
-    def _put_right(self, page: bytes, framed: bool) -> bytes:
+    def _put_right(self, page: bytes, framed: bool, name: str) -> bytes:
         page = self._FOREIGN.sub(b"", page.replace(b'lang="en"', b'lang="zh-CN"', 1))
+        if name:
+            known = html('<meta name="wenju-person" content="{name}" data-identity="{kind}">', name=name, kind=self._identity)
+            page = page.replace(b"<head>", b"<head>" + known.encode(), 1)
         if framed:
             page = page.replace(b"<html", b"<html data-embed", 1).replace(b"<head>", b"<head>" + self._inside, 1)
         return page

@@ -16,12 +16,13 @@ HEADER = html(
     '<header class="wj-head"><button type="button" class="wj-menu" data-history aria-expanded="false" aria-controls="wj-history" {menu}>☰</button>'
     '<h1><a class="wj-brand" href="#ask"><span class="wj-seal" aria-hidden="true">据</span><b>{brand}</b><small>{motto}</small></a></h1>'
     '<nav {pages}><a href="#ask" data-view-link="ask">{ask}</a><a href="#documents" data-view-link="documents">{documents}</a><a href="./eval">{evaluation}</a><a href="./admin">{admin}</a></nav>'
-    '<span class="wj-tools"><button type="button" data-language {language}><span class="wj-zh" lang="en">EN</span><span class="wj-en" lang="zh-CN">中</span></button>'
+    '<span class="wj-tools"><span class="wj-person" data-person hidden><span data-name></span><button type="button" data-leave>{leave}</button></span>'
+    '<button type="button" data-language {language}><span class="wj-zh" lang="en">EN</span><span class="wj-en" lang="zh-CN">中</span></button>'
     '<button type="button" data-theme-switch {theme}><span aria-hidden="true">◐</span></button></span></header>'
     '<div id="wj-say" class="wj-hidden" role="status" aria-live="polite"></div><div id="wj-words" hidden data-words="{script}"></div>',
     skip=words.show(words.SKIP), menu=words.named(words.HISTORY), brand=words.show(words.BRAND), motto=words.show(words.MOTTO),
     pages=words.named(words.PAGES), ask=words.show(words.ASK), documents=words.show(words.DOCUMENTS), evaluation=words.show(words.EVALUATION), admin=words.show(words.ADMIN),
-    language=words.named(words.LANGUAGE), theme=words.named(words.THEME), script=words.for_script(),
+    leave=words.show(words.LEAVE), language=words.named(words.LANGUAGE), theme=words.named(words.THEME), script=words.for_script(),
 )
 
 WELCOME = html('<div class="wj-welcome"><h2>{title}</h2><p>{more}</p></div>',

@@ -87,10 +87,18 @@ def _evidence(citation: Citation, document: Document | None) -> tuple[Markup, Ma
                  more if near.end < whole.end else Markup()])
     inside = join([path(citation.section_path), _original(text), _leafing(document, near, quote)])
     return inside, html(
-        '<p class="wj-ways"><a href="#document/{id}@{start}-{end}">{whole}</a>'
-        '<a href="./api/v1/documents/{id}/original" download data-original>{original}</a></p>',
-        id=document.id, start=quote.start, end=quote.end, whole=words.show(words.WHOLE), original=words.show(words.ORIGINAL),
+        '<p class="wj-ways"><a href="#document/{id}@{start}-{end}">{whole}</a>{original}</p>',
+        id=document.id, start=quote.start, end=quote.end, whole=words.show(words.WHOLE), original=original(document, citation.page),
     )
+
+
+def original(document: Document, page: int | None) -> Markup:
+    """The way to the file itself: a PDF opens at the page, counted from 1; anything else is downloaded."""
+    if not document.source.lower().endswith(".pdf"):
+        return html('<a href="./api/v1/documents/{id}/original" download data-original>{word}</a>', id=document.id, word=words.show(words.ORIGINAL))
+    word = words.show(words.OPEN_AT, page=page) if page else words.show(words.OPEN)
+    return html('<a href="./api/v1/documents/{id}/original?inline=true#page={page}" target="_blank" rel="noopener" data-original>{word}</a>',
+                id=document.id, page=page or 1, word=word)
 
 
 def _original(text: Markup) -> Markup:

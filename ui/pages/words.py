@@ -50,6 +50,7 @@ PAGES = Word("页面", "Pages")
 ASK, DOCUMENTS, EVALUATION = Word("问答", "Ask"), Word("文件", "Documents"), Word("评测", "Evaluation")
 ADMIN = Word("管理", "Admin")
 LANGUAGE, THEME = Word("Switch to English", "切换为中文"), Word("切换深色与浅色", "Switch between dark and light")
+LEAVE = Word("退出", "Sign out")
 WELCOME = Word("查公文，言必有据", "Answers from official documents, with evidence")
 WELCOME_MORE = Word(
     "用平常的话提问。回答的每一句都来自已收录的文件，点句末的编号就能看到原文；没有依据的，文据不会作答。",
@@ -123,6 +124,7 @@ CLOSE = Word("关闭依据", "Close the evidence")
 BACK_PART, ON_PART = Word("上一段", "Section before"), Word("下一段", "Section after")
 TO_QUOTE = Word("回到引文", "Back to the quote")
 WHOLE, ORIGINAL = Word("查看全文", "Full text"), Word("下载原文件", "Original file")
+OPEN, OPEN_AT = Word("打开原文件", "Open the original"), Word("打开原文件（第 {page} 页）", "Open the original at page {page}")
 PAGE = Word("第 {page} 页", "page {page}")
 CITE = Word("依据{n}，打开原文", "Evidence {n}: open the original")
 TEXT = Word("原文", "Original text")
@@ -146,6 +148,19 @@ FIELDS = {
     "period": Word("适用时间", "Concerns"), "secrecy": Word("密级", "Secrecy"), "urgency": Word("紧急程度", "Urgency"),
     "copied_to": Word("抄送", "Copied to"),
 }
+RELATIVES = Word("相关文件", "Related documents")
+STATES = {
+    "repeals": Word("它废止", "It repeals"), "amends": Word("它修改", "It amends"),
+    "replies_to": Word("它答复", "It replies to"), "forwards": Word("它转发", "It forwards"),
+}
+STATED = {
+    "repeals": Word("废止它的", "Repealed by"), "amends": Word("修改它的", "Amended by"),
+    "replies_to": Word("答复它的", "Answered by"), "forwards": Word("转发它的", "Forwarded by"),
+}
+NAMESAKES, SERIES = Word("同文号或同标题", "Same number or title"), Word("历年的同一通知", "The same notice by year")
+THIS = Word("本文件", "this one")
+NOT_HERE = Word("未收录", "not on file")
+MORE = Word("另有 {count} 份", "{count} more")
 VALIDITY = Word("效力", "Validity")
 STATUS = {
     "in_force": Word("现行有效", "In force"), "not_yet": Word("尚未施行", "Not yet in force"),

@@ -80,6 +80,34 @@ window.wenju = (() => {
     }
   });
 
+  // ---------------------------------------------------------------- who has signed in, and the way out
+
+  const person = $('meta[name="wenju-person"]');
+
+  // Whoever's session has run out is shown how to sign in again, instead of a page where nothing happens any more.
+  if (person) {
+    try { sessionStorage.removeItem("wenju.signin"); } catch { /* refused in a frame: then it takes a click */ }  // see embed.js
+    const plain = window.fetch;
+    window.fetch = async (...request) => {
+      const answer = await plain(...request);
+      if (answer.status === 401) location.reload();
+      return answer;
+    };
+  }
+
+  function greet() {
+    if (!person) return;
+    $("[data-name]").textContent = person.content;
+    $("[data-person]").hidden = false;
+    const kind = person.dataset.identity, leave = $("[data-leave]");
+    leave.hidden = kind === "header";  // the portal's own business
+    leave.addEventListener("click", async () => {
+      const left = await (kind === "oidc" ? fetch("./auth/logout", { method: "POST" }) : fetch("./api/v1/session", { method: "DELETE" }));
+      if (kind === "oidc" && left.ok) location.assign((await left.json()).next);
+      else location.reload();
+    });
+  }
+
   // ---------------------------------------------------------------- pieces of markup from our own server
 
   async function fragment(path, into, from = "./page/documents") {
@@ -102,7 +130,8 @@ window.wenju = (() => {
     paint(kept.get("wenju.theme"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTimeout(() => paint(kept.get("wenju.theme"))));
     speak(kept.get("wenju.language") === "en" ? "en" : "zh");
+    greet();
   }
 
-  return { $, $$, calm, narrow, say, kept, english, t, fragment, start };
+  return { $, $$, calm, narrow, say, kept, english, t, fragment, person: person?.content ?? "", start };
 })();

@@ -35,6 +35,23 @@
     if (problem === "") return location.reload();
     parent?.postMessage({ wenju: "signin" }, "*");
     if (problem) document.querySelector("[role=status]").textContent = problem;
+    else if (document.body.dataset.login) toProvider(document.body.dataset.login);
+  }
+
+  // ---------------------------------------------------------------- signing in with an OpenID provider
+  // Providers refuse frames, so from a frame it goes through a window of its own. Without a session after all (a browser
+  // that keeps no cookies), the second time waits for a click, or it would go round and round.
+  function toProvider(login) {
+    const link = document.querySelector("main a");
+    const here = `/${location.pathname.split("/").pop()}${location.search}${location.hash}`;
+    link.href = `${login}?next=${encodeURIComponent(parent ? "/auth/done" : here)}`;
+    if (parent) {
+      link.target = "_blank";
+      link.addEventListener("click", () => addEventListener("focus", () => location.reload()));
+    } else if (Date.now() - Number(sessionStorage.getItem("wenju.signin")) > 20_000) {
+      sessionStorage.setItem("wenju.signin", Date.now());
+      location.replace(link.href);
+    }
   }
 
   // ---------------------------------------------------------------- what the page around us says

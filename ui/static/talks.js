@@ -1,8 +1,9 @@
 // One's own conversations: kept in this browser alone, found again, deleted. Nothing of them is stored on the server.
+// Whoever signs in finds one's own only, also where several people use one browser.
 (() => {
   "use strict";
   const { $, $$, kept, say, t } = window.wenju;
-  const KEY = "wenju.talks", MOST = 100, TURNS = 40, CARRIED = 250_000, DAY = 86_400_000;
+  const KEY = window.wenju.person ? `wenju.talks.${window.wenju.person}` : "wenju.talks", MOST = 100, TURNS = 40, CARRIED = 250_000, DAY = 86_400_000;
   let now = null;   // id of the conversation on the page
   let saved = 0;    // number of the last turn that is kept
   let handed = "[]";
