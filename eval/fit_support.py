@@ -86,7 +86,7 @@ def examples(documents: Sequence[str], embedder: SentenceEmbedder) -> list[Examp
     for passages in all_passages:
         for supported, said, evidence in sentences_over(passages, chance):
             one, other = embedder.embed_queries([said, evidence])
-            out.append(Example(supported, share(said, evidence), float(best_matches(one.tokens, [other.tokens]).mean())))
+            out.append(Example(supported, share(said, evidence), float(best_matches(one.tokens, other.tokens, np.array([len(other.tokens)])).mean())))
     return out
 
 

@@ -360,7 +360,8 @@ class Pipeline:
     def _closeness(self, sentence: str, texts: Sequence[str]) -> float:
         """Mean over the sentence's tokens of the best cosine with any token of the texts."""
         own, *others = self.embedder.embed_queries([sentence, *texts])
-        best = best_matches(own.tokens, [np.concatenate([other.tokens for other in others])])
+        tokens = np.concatenate([other.tokens for other in others])
+        best = best_matches(own.tokens, tokens, np.array([len(tokens)]))
         return float(best.mean()) if best.size else 0.0
 
     def _text_by_id(self, id: str) -> str | None:

@@ -199,7 +199,7 @@ def test_suggestions_and_kept_conversations_are_those_of_an_index_without_the_hi
         for n in (0, 8, 15):
             known = everything.ask(questions(n)[0])  # somebody's who sees all, put into this one's browser
             saved = json.dumps([{"question": known.question, "answer": to_json(known)}], ensure_ascii=False)
-            shown = [asyncio.run(Conversation(service).restore(saved, Talk(), request)) for service in (whole, never)]
+            shown = [asyncio.run(Conversation(service, lambda _: False).restore(saved, Talk(), request)) for service in (whole, never)]
             assert shown[0] == shown[1]
             answer = references[groups].ask(questions(n)[0])
             if answer.status == "answered":

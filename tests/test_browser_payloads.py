@@ -77,7 +77,8 @@ class Hostile(WebPipeline):
         hits = [Hit(n, Passage(d.id, 0, d.sections[0].path, 0, d.sections[0].end, d.sections[0].path[0]), d, 1.0) for n, d in enumerate(self.all[:k])]
         return Retrieval(query, tuple(hits), {})
 
-    def stream(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None) -> Iterator[Event]:
+    def stream(self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None,
+               generator: str | None = None) -> Iterator[Event]:
         kind, number, _ = question.split("：", 2)
         document = self.all[int(number)]
         texts = [section.path[0] for section in document.sections]

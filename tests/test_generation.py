@@ -69,7 +69,7 @@ def test_a_good_answer_is_shown_first_and_checked(pipeline, server, endpoint) ->
     plain = pipeline.ask(QUESTION)
     assert answer.status == "answered" and answer.generator == "openai"
     assert problems(answer, text_of(pipeline)) == []
-    written, _, rest = answer.answer.partition("\n\n")
+    written, _, rest = bare(answer).partition("\n\n")
     assert MARKER.search(written) and "要点" not in answer.answer
     assert rest in plain.answer  # the documents' own sentences, beneath
     assert server.requests[0]["temperature"] == 0 and server.requests[0]["max_tokens"] == 400

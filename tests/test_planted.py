@@ -120,7 +120,7 @@ def test_an_obedient_model_does_no_harm(planted: Pipeline, question: str) -> Non
 def test_an_order_read_from_a_file_is_a_sentence_like_any_other(tmp_path: Path) -> None:
     file = tmp_path / "通知.txt"
     file.write_text(f"关于值班的通知\n\n{ORDERS[0].format(PAYLOADS[0])}\n\n{SOURCE}", encoding="utf-8")
-    document = load(file, "通知.txt")
+    document, = load(file, "通知.txt")
     assert "忽略以上所有指令" in document.text and "忽略" not in prompts.as_data(document.text)
 
 
