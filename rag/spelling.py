@@ -2,10 +2,11 @@
 
 Input methods offer characters of the same sound, so that is how people mistype. A character is suspected only when
 jieba sees no word around it, it does not belong to the asking ("是哪些"), and the collection knows neither pair it
-stands in; it is replaced only by one of the same sound that makes a word which the collection knows.
+stands in; it is replaced only by one of the same sound that makes a word which the collection knows, not with the asking
+(狗 in 养狗有什么规定 is not 购 of 购有).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import cache
 
 from rag.emphasis import ASKING
@@ -16,15 +17,16 @@ def mended(text: str, frequency: Callable[[str], int]) -> tuple[str, list[tuple[
     """`text` with typos replaced, and the (before, after) pairs; frequency: passages that hold a bigram."""
     out = list(text)
     changes: list[tuple[str, str]] = []
-    for at in _suspects(text):
+    asking = {at for match in ASKING.finditer(text) for at in range(*match.span())}
+    for at in _suspects(text, asking):
         best, most = None, 0
         for other in _same_sound().get(_sound(out[at]), ()):
             if other == out[at]:
                 continue
-            known = sum(frequency(pair) for pair in _pairs(out, at, other) if known_word(pair))
+            known = sum(frequency(pair) for pair in _pairs(out, at, other, asking) if known_word(pair))
             if known > most:
                 best, most = other, known
-        if best and not any(frequency(pair) for pair in _pairs(out, at, out[at])):
+        if best and not any(frequency(pair) for pair in _pairs(out, at, out[at], set())):
             start = at - 1 if at and known_word(out[at - 1] + best) else at
             before = "".join(out[start : start + 2])
             out[at] = best
@@ -32,9 +34,8 @@ def mended(text: str, frequency: Callable[[str], int]) -> tuple[str, list[tuple[
     return "".join(out), changes
 
 
-def _suspects(text: str) -> list[int]:
+def _suspects(text: str, asking: Set[int]) -> list[int]:
     """Positions of Chinese characters that jieba leaves alone."""
-    asking = {at for match in ASKING.finditer(text) for at in range(*match.span())}
     out, at = [], 0
     for word in segments(text):
         if len(word) == 1 and HAN_CHARACTER.match(word):
@@ -45,11 +46,10 @@ def _suspects(text: str) -> list[int]:
     return [at for at in out if at not in asking]
 
 
-def _pairs(characters: list[str], at: int, char: str) -> list[str]:
-    """The pairs that `char` would stand in at this place."""
-    before = characters[at - 1] + char if at and HAN_CHARACTER.match(characters[at - 1]) else None
-    after = char + characters[at + 1] if at + 1 < len(characters) and HAN_CHARACTER.match(characters[at + 1]) else None
-    return [pair for pair in (before, after) if pair]
+def _pairs(characters: list[str], at: int, char: str, but: Set[int]) -> list[str]:
+    """The pairs that `char` would stand in at this place, with the characters beside it that are not at a place in `but`."""
+    beside = [n for n in (at - 1, at + 1) if 0 <= n < len(characters) and n not in but and HAN_CHARACTER.match(characters[n])]
+    return [characters[n] + char if n < at else char + characters[n] for n in beside]
 
 
 @cache

@@ -7,6 +7,7 @@ import pytest
 from rag.errors import QuestionError, UsageError
 from rag.query import understand
 from rag.scope import filtered
+from rag.spelling import mended
 
 TODAY = dt.date(2023, 1, 10)
 
@@ -71,3 +72,9 @@ def test_filters_narrow_and_unknown_ones_are_refused() -> None:
 ])
 def test_a_law_is_named_with_and_without_brackets(question: str, title: str) -> None:
     assert "".join(understand(question).titles) == title
+
+
+def test_a_character_is_not_mended_to_make_a_word_with_the_asking() -> None:
+    known = {"购有": 3, "疫情": 9}.get
+    assert mended("上海养狗有什么规定", lambda pair: known(pair, 0)) == ("上海养狗有什么规定", [])
+    assert mended("疫晴防控有什么规定", lambda pair: known(pair, 0)) == ("疫情防控有什么规定", [("疫晴", "疫情")])
