@@ -9,6 +9,7 @@ from rag.evidence import quoted
 from rag.retrieval import Found, Retriever
 from rag.schema import Document, Evidence, Section, Span
 from rag.text import NUMERAL, number, sentences
+from rag.values import asked_for
 
 LONGEST_LIST = 40
 """Items; a longer enumeration (the articles of a law) is not an answer."""
@@ -71,6 +72,8 @@ def whole_list(found: Found, retriever: Retriever) -> list[Evidence]:
 def completed(found: Found, retriever: Retriever, evidence: Sequence[Evidence]) -> list[Evidence]:
     """The evidence, and after a sentence that leads to a list ("应当符合下列条件：") all items of the list."""
     out = list(evidence)
+    if asked_for(found.query) is not None:
+        return out  # one of the items has the value: the others are of other matters
     for item in evidence:
         if not item.text.endswith(_COLONS) or any(o is not item and _overlap(o, item) for o in evidence):
             continue

@@ -172,6 +172,11 @@ def test_a_date_that_the_question_says_is_not_the_date_it_asks_for(offices: Pipe
     assert answer.claims[0].text == "2024年11月30日"
 
 
+def test_the_value_of_one_item_comes_without_the_other_items(offices: Pipeline) -> None:
+    answer = offices.ask("2022年甘泉市教育局春节放假几天？")
+    assert answer.claims[0].text == "8天" and "24小时值班" not in answer.answer
+
+
 def test_when_only_an_expired_document_says_it_the_refusal_names_it(offices: Pipeline) -> None:
     answer = offices.ask("夜间停车每次收费多少元？")
     assert answer.status == "no_evidence"
