@@ -28,6 +28,10 @@ _ASKED_COUNT = re.compile(
 )
 _PARTS = re.compile(r"(哪几|几|哪些)(个|大)?(块|部分|方面|点|条|项)|主要(内容|讲|说)|(讲|说|包括|分)了?(哪些|什么|几)|“一要”|一要.{0,6}十要|[哪几]+个?“?要(?:[？?。”]|$)")
 _ARTICLE = re.compile("第.{1,8}[编章节条]")
+_KINDS = (("流程", "程序", "步骤", "环节", "手续"), ("材料", "资料", "证件"), ("条件", "情形"), ("渠道", "途径", "方式"), ("对象", "范围"))
+"""What lists are of, by words that say the same."""
+_NAME = 16
+"""Characters of the longest first sentence that is but the name of an item."""
 _COLONS = ("：", ":")
 _WANTS = re.compile(r"[哪几]+个?“?要(?:[？?。”]|$)|一要")
 
@@ -193,11 +197,19 @@ def _fits(
     best = found.hits[0] if found.hits else None
     begin = lead.start if lead else items[0].start
     here = best and best.document.id == document.id and begin <= best.passage.end and best.passage.start < items[-1].end
+    if _lacks_noun(found.query.text, heading):
+        return 0.0  # the steps of an application are not its conditions
     named, whole = (retriever.share(found, document.id, document.name + text) for text in ("", heading))
     asked = whole >= _ASKED_WELL and whole - named >= _SAYS_MORE
     if not (asked or (here and about >= 0.6) or (inside >= 2 and about >= 0.35)):
         return 0.0
     return about + whole - named + 0.2 * inside + asked
+
+
+def _lacks_noun(question: str, heading: str) -> bool:
+    """Whether the question names a kind of list that the heading does not."""
+    asked = [group for group in _KINDS if any(noun in question for noun in group)]
+    return bool(asked) and not any(noun in heading for group in asked for noun in group)
 
 
 def _lead_of(document: Document, first: Section) -> Span | None:
@@ -214,12 +226,13 @@ def _shortened(document: Document, item: Section) -> Span:
     if span.end - span.start <= _WHOLE_ITEM:
         return span
     text = document.text[span.start : span.end].replace("\n", " ")
-    first = next(iter(sentences(text)))
+    first, *more = sentences(text)
     leads = text[first.start : first.end].endswith(_COLONS) or any(
         s.parent >= 0 and document.sections[s.parent] is item for s in document.sections)
     if leads and len(text) <= _LONGEST_LEADING:
         return span
-    return Span(span.start + first.start, span.start + first.end)
+    says = more[0] if more and first.end - first.start <= _NAME else first  # "（一）申请。" is a name
+    return Span(span.start + first.start, span.start + says.end)
 
 
 def _trim(document: Document, start: int, end: int) -> Span:
