@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from rag.catalogue import the_document
 from rag.evidence import quoted
+from rag.generators.extractive import COLONS
 from rag.retrieval import Found, Retriever
 from rag.schema import Document, Evidence, Section, Span
 from rag.text import NUMERAL, number, sentences
@@ -32,7 +33,6 @@ _KINDS = (("流程", "程序", "步骤", "环节", "手续"), ("材料", "资料
 """What lists are of, by words that say the same."""
 _NAME = 16
 """Characters of the longest first sentence that is but the name of an item."""
-_COLONS = ("：", ":")
 _WANTS = re.compile(r"[哪几]+个?“?要(?:[？?。”]|$)|一要")
 
 
@@ -79,7 +79,7 @@ def completed(found: Found, retriever: Retriever, evidence: Sequence[Evidence]) 
     if asked_for(found.query) is not None:
         return out  # one of the items has the value: the others are of other matters
     for item in evidence:
-        if not item.text.endswith(_COLONS) or any(o is not item and _overlap(o, item) for o in evidence):
+        if not item.text.endswith(COLONS) or any(o is not item and _overlap(o, item) for o in evidence):
             continue
         items = _following(item.document, item.span.end)
         known = [e for e in out if e.document.id == item.document.id]
@@ -107,7 +107,7 @@ def _quoted(
     """Every item in order, after the sentence that leads to them; with their names, where they have one, as points."""
     out = []
     lead = _lead_of(document, items[0]) if with_lead and items else None
-    if lead and document.text[lead.start : lead.end].endswith(_COLONS):
+    if lead and document.text[lead.start : lead.end].endswith(COLONS):
         out.append(quoted(found, retriever, document, lead, items[0].path[:-1], worth + 0.001))
     for n, item in enumerate(items):
         evidence = quoted(found, retriever, document, _shortened(document, item), item.path[:-1], worth - 0.001 * n)
@@ -227,7 +227,7 @@ def _shortened(document: Document, item: Section) -> Span:
         return span
     text = document.text[span.start : span.end].replace("\n", " ")
     first, *more = sentences(text)
-    leads = text[first.start : first.end].endswith(_COLONS) or any(
+    leads = text[first.start : first.end].endswith(COLONS) or any(
         s.parent >= 0 and document.sections[s.parent] is item for s in document.sections)
     if leads and len(text) <= _LONGEST_LEADING:
         return span

@@ -15,7 +15,8 @@ from rag.values import asked_for, has_value, single_value
 from rag.verdicts import verdict
 
 Listing = Literal["documents", "items", "sides"]
-_COLONS = ("：", ":")
+COLONS = ("：", ":")
+"""A sentence that ends so leads on to what follows it."""
 _LONGEST_NAME = 30
 MOST_POINTS = 12
 """Items named in the first line of a list."""
@@ -51,7 +52,7 @@ def compose(
             return Draft((), blocks, remark or f"以上共 {len(order)} 份文件。")
         case "items":
             own = sorted(order[0], key=lambda i: _place(evidence[i])) if len(order[0]) > 1 else []
-            leads = own and evidence[own[0]].text.endswith(_COLONS)
+            leads = own and evidence[own[0]].text.endswith(COLONS)
             if leads and max(len(evidence[i].point) for i in own[1:]) > _LONGEST_NAME:
                 own = own[:1]  # the items are no names: the sentence that leads to them says what they are
             elif leads:
@@ -134,7 +135,7 @@ def _point(query: Query, evidence: Sequence[Evidence], numbers: Sequence[int]) -
         mine = [i for i, item in enumerate(evidence) if item.document.id == document]
         mine = [i for i in mine if has_value(query, evidence[i].point)] or mine
         if asked_for(query) is not None:  # "…安排通知如下：" answers nothing
-            mine = [i for i in mine if not evidence[i].text.endswith(_COLONS)] or mine
+            mine = [i for i in mine if not evidence[i].text.endswith(COLONS)] or mine
         most = max(evidence[i].said for i in mine)
         i = min((i for i in mine if evidence[i].said >= AS_GOOD * most), key=lambda i: _place(evidence[i]))
         pairs = set(bigrams(evidence[i].point))
