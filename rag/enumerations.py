@@ -214,10 +214,11 @@ def _lacks_noun(question: str, heading: str) -> bool:
 
 def _lead_of(document: Document, first: Section) -> Span | None:
     """The sentence before a list: within its section, ending where the first item begins."""
-    before = document.text[: first.start].rstrip()
-    start = max(before.rfind(mark) for mark in "。；\n") + 1
     parent = document.sections[first.parent].start if first.parent >= 0 else 0
-    return _trim(document, max(start, parent), len(before)) if parent <= start < len(before) else None
+    base = max(parent - 1, 0)  # with the mark that ends what stands before the section
+    before = document.text[base : first.start].rstrip()
+    start, end = base + max(before.rfind(mark) for mark in "。；\n") + 1, base + len(before)
+    return _trim(document, start, end) if parent <= start < end else None
 
 
 def _shortened(document: Document, item: Section) -> Span:

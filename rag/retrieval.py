@@ -346,7 +346,7 @@ class Retriever:
 
     def idf(self, pair: str) -> float:
         """Weight of a bigram in the collection: the rarer, the more it says."""
-        return _idf(self.index.lexical, "bigrams", pair)
+        return self._rarity("bigrams", pair)
 
     def share(self, found: "Found", document_id: str, text: str) -> float:
         """Weighted share in [0, 1] of the question's bigrams, those of met slots counting little, that `text` has."""

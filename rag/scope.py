@@ -181,8 +181,9 @@ def same_title(asked: str, title: str) -> bool:
 def _of_a_law(asked: str, title: str) -> bool:
     """Whether the title is that of a document about the one asked for: 广东省实施《消防法》办法, 公路法实施条例, 收费公路法."""
     before, _, after = title.partition(asked)
-    return (before.endswith(_CARRIES_OUT) or after.startswith(_FOLLOWS)
-            or (_A_LAW.search(asked) and asked.endswith("法") and not before.endswith("《") and before != ""))
+    named_more = before and not before.endswith("《")
+    return bool(before.endswith(_CARRIES_OUT) or after.startswith(_FOLLOWS)
+                or (named_more and asked.endswith("法") and _A_LAW.search(asked)))
 
 
 def _years(text: str) -> list[str]:
