@@ -42,7 +42,7 @@ _PROBE = ("值班", "各级机关要严格执行24小时专人值班和领导干
 _AGREES = {False: 0.99999, True: 0.999}
 """Least cosine of each token's last hidden state with the ordinary pass's, in float32 and in bfloat16."""
 _FEW = 64
-"""Tokens below which one thread is faster than several: they would mostly wait for one another."""
+"""Tokens below which one thread is faster than several, which would mostly wait for one another."""
 _TOGETHER = 64
 """Questions of one pass at most, so that nobody waits long for others."""
 
@@ -198,7 +198,7 @@ class SentenceEmbedder:
         import torch
 
         torch.get_num_threads()  # what a new thread starts with is set here, not below
-        few = sum(len(reading.ids) for reading in readings) < _FEW
+        few = isinstance(self._pass, Bert) and sum(len(reading.ids) for reading in readings) < _FEW
         with self._threads.limit(limits=1) if few else nullcontext():
             return self._encoded(readings, self._pass.questions(readings), self._query_prompt)
 
