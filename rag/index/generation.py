@@ -96,6 +96,7 @@ class Index:
         self._numbers = numbers = {entry.id: n for n, entry in enumerate(documents)}
         self._document = lru_cache(256)(partial(_read_document, texts, self.metas, numbers))
         self._passage = lru_cache(4096)(partial(_read_passage, passages, documents, bounds))
+        self._lengths = lru_cache(16384)(partial(_token_lengths, self._tokens, self._starts))
 
     @classmethod
     def open(cls, folder: Path) -> "Index":
@@ -179,12 +180,13 @@ class Index:
         start, end = self._starts[row], self._starts[row + 1]
         return _unit(self._tokens[start:end].astype(np.float32)), np.array(self._spans[start:end], np.int32)
 
-    def tokens_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The token embeddings of several passages one after another, float32 unit rows [n, dimension], and how many
-        each has, int64 [rows]."""
+    def stored_tokens_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The tokens of several passages one after another as they are stored, int8 [n, dimension], their lengths, float32
+        [n], and how many each passage has, int64 [rows]."""
         starts, ends = self._starts[rows], self._starts[rows + 1]
-        parts = [self._tokens[start:end] for start, end in zip(starts, ends, strict=True)]
-        return _unit(np.concatenate([self._tokens[:0], *parts], dtype=np.float32)), ends - starts
+        parts = [self._tokens[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        lengths = [np.empty(0, np.float32), *(self._lengths(row) for row in rows.tolist())]
+        return np.concatenate([self._tokens[:0], *parts]), np.concatenate(lengths), ends - starts
 
     # ------------------------------------------------------------ as stored, for copying into another generation
 
@@ -303,6 +305,12 @@ def _offsets(path: Path, count: int, total: int) -> np.ndarray:
     if len(offsets) != count + 1 or offsets[0] != 0 or offsets[-1] != total or (np.diff(offsets) < 0).any():
         raise ValueError(f"{path.name}: impossible offsets")
     return offsets
+
+
+def _token_lengths(tokens: np.ndarray, starts: np.ndarray, row: int) -> np.ndarray:
+    """Lengths of a passage's token rows, float32 [n], never 0."""
+    rows = tokens[starts[row] : starts[row + 1]].astype(np.float32)
+    return np.maximum(np.sqrt(np.einsum("ij,ij->i", rows, rows)), 1.0)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

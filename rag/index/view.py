@@ -76,9 +76,9 @@ class View:
         """See `Index.tokens`."""
         return self._index.tokens(self._rows[row])
 
-    def tokens_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `Index.tokens_of`."""
-        return self._index.tokens_of(self._rows[rows])
+    def stored_tokens_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """See `Index.stored_tokens_of`."""
+        return self._index.stored_tokens_of(self._rows[rows])
 
 
 class _Vectors:
