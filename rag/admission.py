@@ -103,12 +103,15 @@ class Admission:
         self.query, self.slots = query, tuple(scope.slots(query))
         self._register = register
         self._columns = [register.column(slot, query) for slot in self.slots]
+        self._verdicts: dict[str, list[bool | None]] = {}
         self._met: dict[str, list[tuple[int, int]]] = {}
 
     def verdicts(self, id: str) -> list[bool | None]:
         """Each slot's on the document."""
-        at = self._register.index.number_of(id)
-        return [None if column[at] == 0 else bool(column[at] == _TRUE) for column in self._columns]
+        if id not in self._verdicts:
+            at = self._register.index.number_of(id)
+            self._verdicts[id] = [None if column[at] == 0 else bool(column[at] == _TRUE) for column in self._columns]
+        return self._verdicts[id]
 
     def met(self, id: str) -> list[tuple[int, int]]:
         """Where the question says slots that are true of the document."""
@@ -140,6 +143,8 @@ class Admission:
     def admits(self, row: int) -> bool:
         """Whether every group of slots is true of the passage's document, or the passage's own words meet it."""
         id = self._register.index.passage(row).document_id
+        if all(self.verdicts(id)):
+            return True
         return all(scope.grouped(self.slots, [
             self._meets(slot, verdict, id, row) for slot, verdict in zip(self.slots, self.verdicts(id), strict=True)]))
 
