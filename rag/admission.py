@@ -46,7 +46,7 @@ class Register:
     def said_places(self, id: str) -> tuple[str, ...]:
         """The document's own places, else those that its text keeps naming."""
         if id not in self._said:
-            self._said[id] = self.places[id] or scope.places_in(self.index.document(id).text)
+            self._said[id] = self.places[id] or scope.places_in(self.index.text(id))
         return self._said[id]
 
     def _judged(self, slot: Slot, about_issue: bool, in_force_on: str) -> np.ndarray:

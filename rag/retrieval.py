@@ -248,8 +248,8 @@ class Retriever:
         return passage.section_path == ("落款",) or passage.end <= head
 
     def _whole_text(self, id: str) -> str:
-        document = self.index.document(id)
-        return compact(normalise("\n".join((document.meta.title or "", document.meta.issuer or "", document.text))))
+        meta = self.index.metas[id].meta
+        return compact(normalise("\n".join((meta.title or "", meta.issuer or "", self.index.text(id)))))
 
     @staticmethod
     def _admitted(admission: Admission, rows: np.ndarray, order: np.ndarray) -> tuple[list[int], list[int]]:

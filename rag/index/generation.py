@@ -95,6 +95,7 @@ class Index:
         # the caches hold the parts they need, not self: no cycle, so an index is freed as soon as it is let go
         self._numbers = numbers = {entry.id: n for n, entry in enumerate(documents)}
         self._document = lru_cache(256)(partial(_read_document, texts, self.metas, numbers))
+        self._text = partial(_read_text, texts, self.metas, numbers)
         self._passage = lru_cache(4096)(partial(_read_passage, passages, documents, bounds))
         self._lengths = lru_cache(16384)(partial(_token_lengths, self._tokens, self._starts))
 
@@ -137,6 +138,10 @@ class Index:
     def document(self, id: str) -> Document:
         """A document with its text. Raises KeyError."""
         return self._document(id)
+
+    def text(self, id: str) -> str:
+        """A document's text alone, much cheaper than the whole of it. Raises KeyError."""
+        return self._text(id)
 
     def original(self, id: str) -> bytes:
         """The file that a document was read from, byte for byte as it was indexed.
@@ -341,6 +346,13 @@ def _read_document(lines: _Lines, metas: Mapping[str, DocumentEntry], numbers: M
         return entries.document_from_json(entry, lines[numbers[id]])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(f"文件 {entry.source} 的正文读不出来（{error}）") from error
+
+
+def _read_text(lines: _Lines, metas: Mapping[str, DocumentEntry], numbers: Mapping[str, int], id: str) -> str:
+    try:
+        return entries.text_from_json(lines[numbers[id]])
+    except (ValueError, AttributeError) as error:
+        raise _damaged(f"文件 {metas[id].source} 的正文读不出来（{error}）") from error
 
 
 def _read_passage(lines: _Lines, documents: list[DocumentEntry], bounds: np.ndarray, row: int) -> Passage:
