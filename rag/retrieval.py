@@ -119,7 +119,7 @@ class Retriever:
         admitted, others = self._admitted(admission, rows, order)
         admitted, stale = self._in_force(query, admitted, rows)
         others = stale + others
-        unmet = () if admitted or stale else tuple(s for s in admission.slots if not any(admission.meets(s, int(r)) for r in rows))
+        unmet = () if admitted or stale else admission.unmet(rows)
         places = [(name, {int(row): n for n, row in enumerate(found)}, values) for name, (found, values) in rankings.items()]
         hits = tuple(self._hit(rows, i, n, scores, features, places) for n, i in enumerate(admitted[:k], 1))
         leads = tuple(self._hit(rows, i, n, scores, features, places) for n, i in enumerate(others[:k], 1))
