@@ -85,7 +85,7 @@ def test_a_year_to_be_reached_may_stand_in_a_document_of_any_year() -> None:
 
 
 def test_a_character_beside_a_number_is_no_typo() -> None:
-    assert mended("五一方假吗", lambda pair: 9 * (pair in ("一放", "方家"))) == ("五一方假吗", [])
+    assert mended("五一芬发", lambda pair: 9 * (pair == "一分")) == ("五一芬发", [])
 
 
 def test_a_character_that_only_joins_words_is_no_typo() -> None:
