@@ -98,10 +98,10 @@ def test_swapped_files_and_planted_pickles(docs: Path, folder: Path, tmp_path: P
     write(docs / "a.txt", "改过的通知")
     index_of(folder, docs)
     old, new = generations(folder)
-    a, b = (old / "vectors.faiss").read_bytes(), (new / "vectors.faiss").read_bytes()
-    (new / "vectors.faiss").write_bytes(a)
+    a, b = (old / "vectors.float32").read_bytes(), (new / "vectors.float32").read_bytes()
+    (new / "vectors.float32").write_bytes(a)
     assert Index.open(folder).fallback
-    (new / "vectors.faiss").write_bytes(b)
+    (new / "vectors.float32").write_bytes(b)
     (new / "index.pkl").write_bytes(b"cos\nsystem\n(S'touch " + str(tmp_path / "run").encode() + b"'\ntR.")
     assert Index.open(folder).fallback is None and not (tmp_path / "run").exists()
     assert check(folder) == [f"版本 {new.name} 中有清单之外的文件 index.pkl。"]
@@ -146,7 +146,7 @@ def test_a_refresh_repairs_a_damaged_generation(docs: Path, folder: Path) -> Non
     assert report.generation == new.generation and report.warning and check(folder) == []
 
 
-KINDS = ("passage", "words", "text", "length", "ids", "files", "norm", "fewer", "kind", "torn", "huge", "spans", "offsets",
+KINDS = ("passage", "words", "text", "length", "ids", "files", "norm", "fewer", "torn", "kind", "fewer codes", "torn codes", "huge codes", "spans", "offsets",
          "lexical", "json", "shape", "counts", "schema", "unsafe", "manifest")
 
 
