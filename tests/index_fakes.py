@@ -159,7 +159,7 @@ def forgeries(current: Path) -> dict[str, tuple[dict[str, bytes], dict, str]]:
         "words": ({"passages.jsonl": read("passages.jsonl").replace("一、消防要求".encode(), "一、防消要求".encode())}, {}, "词索引"),
         "text": ({"texts.jsonl": read("texts.jsonl").replace("按时".encode(), "限时".encode())}, {}, "与原文不符"),
         "length": ({"documents.json": read("documents.json").replace(b'"length":', b'"length":1')}, {}, "长度"),
-        "ids": ({"documents.json": twice}, {}, "other documents"),
+        "ids": ({"documents.json": twice}, {}, "document count"),
         "files": ({"files.json": read("files.json").replace(b'docs/b.txt"', b'docs/q.txt"')}, {}, "文件表"),
         "norm": ({"vectors.float32": longer.tobytes()}, {}, "向量长度"),
         "fewer": ({"vectors.float32": vectors[:17].tobytes()}, {}, "读不出来"),

@@ -60,6 +60,8 @@ def _strays(index: Index) -> Iterator[str]:
 def _documents(index: Index) -> Iterator[str]:
     labels = {entry.id: (entry.source, *entry.also_at) for entry in index.metas.values()}
     table = {file.source: file.documents for file in index.files}
+    if {id for ids in table.values() for id in ids} != set(labels):
+        yield "文件表列出的文件与索引中的不同。"
     listed = all(_listed(label, table) for own in labels.values() for label in own)
     borne = all(any(below(label, source) for label in labels[id]) for source, ids in table.items() for id in ids)
     if len(table) != len(index.files) or not listed or not borne:

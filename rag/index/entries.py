@@ -183,7 +183,7 @@ def document_from_json(entry: DocumentEntry, value: Mapping[str, Any]) -> Docume
     return Document(
         id=entry.id, source=entry.source, sha256=entry.sha256, text=value["text"], meta=entry.meta, also_at=entry.also_at,
         sections=tuple(Section(**{**s, "path": tuple(s["path"])}) for s in value["sections"]),
-        body=tuple(Span(**s) for s in value["body"]), pages=tuple(value["pages"]),
+        body=tuple(Span(s["start"], s["end"]) for s in value["body"]), pages=tuple(value["pages"]),
     )
 
 

@@ -27,6 +27,7 @@ from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -74,10 +75,7 @@ class Index:
         self.dimension = manifest.dimension
         documents = [entries.entry_from_json(e) for e in entries.parse(_mapped(folder / "documents.json"))]
         self.metas: Mapping[str, DocumentEntry] = MappingProxyType({entry.id: entry for entry in documents})
-        seen = entries.parse(_mapped(folder / "files.json"))
-        self.roots: tuple[str, ...] = tuple(seen["roots"])
-        self.files: tuple[FileEntry, ...] = tuple(entries.file_from_json(f) for f in seen["files"])
-        self.withdrawn: tuple[Withdrawn, ...] = tuple(Withdrawn(**w) for w in seen.get("withdrawn", ()))
+        self._files_json = _mapped(folder / "files.json")
         self._texts = texts = _Lines(folder, "texts", manifest.documents)
         self._passages = passages = _Lines(folder, "passages", manifest.passages)
         self.vectors = _store(folder, manifest)
@@ -87,8 +85,6 @@ class Index:
         self._tokens = _array(folder / "tokens.int8", np.int8, (manifest.tokens, manifest.dimension))
         self._spans = _array(folder / "spans.int32", np.dtype("<i4"), (manifest.tokens, 2))
         self.keys = _array(folder / "keys.sha256", np.uint8, (manifest.passages, 32))
-        if {id for file in self.files for id in file.documents} != set(self.metas):
-            raise ValueError("files.json names other documents")
         _agree(manifest, documents, self.lexical, self.document_lexical)
         bounds = np.array([entry.rows.start for entry in documents], np.int64)
         # the caches hold the parts they need, not self: no cycle, so an index is freed as soon as it is let go
@@ -160,6 +156,28 @@ class Index:
     def __len__(self) -> int:
         """Number of passages."""
         return self.manifest.passages
+
+    @cached_property
+    def _seen(self) -> Mapping[str, Any]:
+        try:
+            return entries.parse(self._files_json)
+        except ValueError as error:
+            raise damaged(f"{self.folder.name} 的 files.json 读不出来（{error}）") from error
+
+    @cached_property
+    def roots(self) -> tuple[str, ...]:
+        """The paths that were named to be indexed."""
+        return tuple(self._seen["roots"])
+
+    @cached_property
+    def files(self) -> tuple[FileEntry, ...]:
+        """The files that were seen. Answering needs none of them: they are parsed when they are first asked for."""
+        return tuple(entries.file_from_json(f) for f in self._seen["files"])
+
+    @cached_property
+    def withdrawn(self) -> tuple[Withdrawn, ...]:
+        """The files that stay out."""
+        return tuple(Withdrawn(**w) for w in self._seen.get("withdrawn", ()))
 
     def document(self, id: str) -> Document:
         """A document with its text. Raises KeyError."""

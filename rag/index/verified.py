@@ -1,10 +1,10 @@
 """Digest first: what of a generation was read whole and is what its manifest says.
 
-A small generation is read whole at every opening. Of a large one, the files that no library parses (`RAW`: nearly all of
-it) are taken on trust when they are the very files that were read and found good before: `index/verified` keeps, for each,
+A small generation is read whole at every opening. Of a large one, the files that are read by position (`is_raw`: nearly all
+of it) are taken on trust when they are the very files that were read and found good before: `index/verified` keeps, for each,
 device, inode, size and the times of the last change of its content and of its inode, to the nanosecond. A file that was
 copied, restored, touched or written to has another inode or another time of change, which no ordinary call sets back; it
-is read again. What a library parses (FAISS, tantivy, json) is read at every opening, however large.
+is read again. What is parsed while opening (json, FAISS's codes, tantivy's tables) is read at every opening, however large.
 
 What this does not cover: bits that rot on the medium without a write are found when all is read next: by a served process
 in the background (`Index.proving`), by `wenju check`, and before anything is copied into another generation; not at once.
@@ -32,12 +32,13 @@ from rag.index import entries
 from rag.index.entries import Manifest
 
 RAW = frozenset({"texts.jsonl", "passages.jsonl", "vectors.float32", "tokens.int8", "spans.int32", "keys.sha256"})
-"""Mapped, and read by position alone."""
+"""Mapped, and read by position alone; so are tantivy's `_POSTINGS`, of which a search decodes what it needs."""
 VECTORS, CODES, EARLIER = "vectors.float32", "vectors.codes", "vectors.faiss"
 """CODES: only of many passages. EARLIER: what generations of before have instead of VECTORS, in FAISS's own format."""
 PLAIN = RAW | {"documents.json", "files.json", "texts.offsets", "passages.offsets", "tokens.offsets"}
 LEXICAL, DOCUMENT_LEXICAL = "lexical", "document_lexical"
 _LEXICAL_FILE = re.compile(rf"({LEXICAL}|{DOCUMENT_LEXICAL})/[A-Za-z0-9._]+")
+_POSTINGS = (".idx", ".store")
 MANIFEST_LIMIT = 1 << 20
 LARGE = 1 << 28
 """Generations of fewer bytes are read whole at every opening: it takes a fifth of a second."""
@@ -112,7 +113,7 @@ def verify(folder: Path, manifest: Manifest, stamps: Mapping[str, Stamp] | None 
                 return True
             if max(now[3:]) > began - _SETTLED or _stamp(paths[name]) != now:
                 return False
-        if name in RAW:
+        if is_raw(name):
             kept[name] = now
         return False
 
@@ -131,6 +132,11 @@ def verify(folder: Path, manifest: Manifest, stamps: Mapping[str, Stamp] | None 
     return Verified(trusted, kept if large(manifest) else {}, large(manifest) and kept != known)
 
 
+def is_raw(name: str) -> bool:
+    """Whether a file of a generation is read by position."""
+    return name in RAW or name.endswith(_POSTINGS)
+
+
 def large(manifest: Manifest) -> bool:
     """Whether it is worth remembering what was read."""
     return sum(listed.size for listed in manifest.files.values()) >= LARGE
@@ -142,7 +148,7 @@ def remembered(index: Path, digest: str) -> dict[str, Stamp]:
     """The stamps of the generation whose manifest has this SHA-256; none when they cannot be read."""
     try:
         value = json.loads(read_small(index / _STAMPS, _STAMPS_LIMIT))
-        return {name: tuple(map(int, stamp)) for name, stamp in value[digest].items() if name in RAW}
+        return {name: tuple(map(int, stamp)) for name, stamp in value[digest].items() if is_raw(name)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
@@ -152,10 +158,10 @@ def remember(index: Path, folder: Path, digest: str, stamps: Mapping[str, Stamp]
 
     The files are synced first: whoever published them has done so, whoever copied them here may not.
     """
-    for name in stamps:
-        descriptor = os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    for path in (inside(folder, name) for name in stamps):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            disk.sync(descriptor, folder / name)
+            disk.sync(descriptor, path)
         finally:
             os.close(descriptor)
     replace_file(index / _STAMPS, json.dumps({digest: stamps}).encode(), disk)
