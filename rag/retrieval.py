@@ -17,7 +17,7 @@ from rag.query import Query
 from rag.reranking import best_matches, late_interaction, weakest_fifth
 from rag.schema import Hit, Span, Trace
 from rag.scope import Slot
-from rag.text import bigrams, compact, normalise, words
+from rag.text import bigrams, normalise, words
 from rag.validity import status_of
 from rag.values import asked_for
 
@@ -94,7 +94,7 @@ class Retriever:
         self._embeddings = Embeddings(embedder)
         self._rarity = lru_cache(maxsize=50_000)(partial(_idf, index.lexical))
         self._normal = lru_cache(maxsize=20_000)(self._normalised)
-        self._whole = lru_cache(maxsize=2_000)(self._whole_text)
+        self._whole = lru_cache(maxsize=2_000)(index.whole)
 
     def retrieve(self, query: Query, k: int = 10) -> Found:
         """The k best passages for the question."""
@@ -265,10 +265,6 @@ class Retriever:
         proof = self.index.metas[passage.document_id].meta.proof
         head = max((proof[f].end for f in ("title", "document_number", "addressees") if f in proof), default=0)
         return passage.section_path == ("落款",) or passage.end <= head
-
-    def _whole_text(self, id: str) -> str:
-        document = self.index.document(id)
-        return compact(normalise("\n".join((document.meta.title or "", document.meta.issuer or "", document.text))))
 
     def _admitted(
         self, query: Query, slots: list[Slot], owned: frozenset[Slot], rows: np.ndarray, order: np.ndarray

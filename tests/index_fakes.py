@@ -158,6 +158,7 @@ def forgeries(current: Path) -> dict[str, tuple[dict[str, bytes], dict, str]]:
         "passage": ({"passages.jsonl": read("passages.jsonl").replace("严格落实消防".encode(), "严格落实防火".encode())}, {}, "与原文不符"),
         "words": ({"passages.jsonl": read("passages.jsonl").replace("一、消防要求".encode(), "一、防消要求".encode())}, {}, "词索引"),
         "text": ({"texts.jsonl": read("texts.jsonl").replace("按时".encode(), "限时".encode())}, {}, "与原文不符"),
+        "whole": ({"wholes.txt": read("wholes.txt").replace("按时".encode(), "限时".encode())}, {}, "供比对"),
         "length": ({"documents.json": read("documents.json").replace(b'"length":', b'"length":1')}, {}, "长度"),
         "ids": ({"documents.json": twice}, {}, "document count"),
         "files": ({"files.json": read("files.json").replace(b'docs/b.txt"', b'docs/q.txt"')}, {}, "文件表"),

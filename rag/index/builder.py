@@ -82,9 +82,9 @@ class Builder:
         self._pending = 0
         self._new: dict[bytes, _Waiting] = {}
         self._listed: dict[str, Listed] = {}
-        self._ends: dict[str, list[int]] = {"texts": [0], "passages": [0], "tokens": [0]}
+        self._ends: dict[str, list[int]] = {"texts": [0], "wholes": [0], "passages": [0], "tokens": [0]}
         self._files: dict[str, NewFile] = {}
-        for name in ("texts.jsonl", "passages.jsonl", VECTORS, "tokens.int8", "spans.int32", "keys.sha256"):
+        for name in ("texts.jsonl", "wholes.txt", "passages.jsonl", VECTORS, "tokens.int8", "spans.int32", "keys.sha256"):
             self._files[name] = NewFile(folder / name, disk)
         self._lexical, self._document_lexical = LexicalWriter(folder / LEXICAL), LexicalWriter(folder / DOCUMENT_LEXICAL)
 
@@ -96,6 +96,7 @@ class Builder:
             document.id, document.source, document.also_at, document.sha256, document.meta, len(document.text), rows,
         )
         self._line("texts", entries.dump(entries.document_to_json(document)) + b"\n")
+        self._line("wholes", entries.dump_whole(document), "txt")
         meta = document.meta
         self._document_lexical.add(
             item.document_terms or terms_of(meta.title, meta.issuer, meta.document_number, document.text)
@@ -118,6 +119,7 @@ class Builder:
         self._entries[entry.id] = replace(entry, rows=range(self.passages, self.passages + len(rows)))
         for line in base.stored_text(entry.id):
             self._line("texts", line)
+        self._line("wholes", base.stored_whole(entry.id), "txt")
         self._document_lexical.add(base.document_lexical.terms(base.number_of(entry.id)))
         for row, line in zip(rows, base.stored_passages(rows), strict=True):
             self._line("passages", line)
@@ -172,8 +174,8 @@ class Builder:
 
     # ------------------------------------------------------------ files
 
-    def _line(self, name: str, line: bytes) -> None:
-        self._files[f"{name}.jsonl"].write(line)
+    def _line(self, name: str, line: bytes, kind: str = "jsonl") -> None:
+        self._files[f"{name}.{kind}"].write(line)
         self._ends[name].append(self._ends[name][-1] + len(line))
 
     def _plain(self, name: str, data: bytes) -> None:

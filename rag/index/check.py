@@ -7,6 +7,7 @@ import numpy as np
 
 from rag.errors import IndexDamaged
 from rag.index.builder import joined, passage_context
+from rag.index.entries import whole_of
 from rag.index.generation import Index
 from rag.index.publish import current_candidates
 from rag.index.scan import below
@@ -69,6 +70,8 @@ def _documents(index: Index) -> Iterator[str]:
     for entry in index.metas.values():
         document = index.document(entry.id)
         length = len(document.text)
+        if index.whole(entry.id) != whole_of(document):
+            yield f"文件 {entry.source} 供比对的文字与原文不符。"
         said = (relation.span for relation in document.meta.relations)
         spans = [*document.sections, *document.body, *document.meta.proof.values(), *said]
         if length != entry.length or any(not 0 <= span.start <= span.end <= length for span in spans):

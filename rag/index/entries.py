@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rag.schema import Document, Metadata, Passage, Relation, Section, Span, to_json
+from rag.text import compact, normalise
 
 SCHEMA = 1
 """Version of the layout on disk."""
@@ -191,6 +192,16 @@ def document_to_json(document: Document) -> dict[str, Any]:
     """The part of a document that `DocumentEntry` leaves out."""
     return {"text": document.text, "sections": to_json(document.sections), "body": to_json(document.body),
             "pages": to_json(document.pages)}
+
+
+def whole_of(document: Document) -> str:
+    """Title, issuers and text in the form in which texts are compared, without white space: for what may stand anywhere."""
+    return compact(normalise("\n".join((document.meta.title or "", document.meta.issuer or "", document.text))))
+
+
+def dump_whole(document: Document) -> bytes:
+    """`whole_of` as a line; white space having been removed, the line end is one."""
+    return whole_of(document).encode("utf-8", "surrogatepass") + b"\n"
 
 
 def entry_from_json(value: Mapping[str, Any]) -> DocumentEntry:

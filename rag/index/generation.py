@@ -6,6 +6,7 @@ A generation is a folder of immutable files:
     documents.json                     the light part of every document, in order of source (entries.DocumentEntry)
     files.json                         roots, files that were seen (entries.FileEntry), files that stay out (Withdrawn)
     texts.jsonl, texts.offsets         the heavy part of document n in line n
+    wholes.txt, wholes.offsets         its words as they are compared (entries.whole_of), in line n
     passages.jsonl, passages.offsets   passage n in line n; n is the row of vectors, tokens and lexical index
     vectors.float32                    one unit vector a passage
     vectors.codes                      one bit of it a dimension, when there are many passages (stores/faiss.py)
@@ -77,6 +78,7 @@ class Index:
         self.metas: Mapping[str, DocumentEntry] = MappingProxyType({entry.id: entry for entry in documents})
         self._files_json = _mapped(folder / "files.json")
         self._texts = texts = _Lines(folder, "texts", manifest.documents)
+        self._wholes = _Lines(folder, "wholes", manifest.documents, "txt") if EARLIER not in manifest.files else None
         self._passages = passages = _Lines(folder, "passages", manifest.passages)
         self.vectors = _store(folder, manifest)
         self.lexical = LexicalIndex(folder / LEXICAL)
@@ -183,6 +185,10 @@ class Index:
         """A document with its text. Raises KeyError."""
         return self._document(id)
 
+    def whole(self, id: str) -> str:
+        """A document's words in the form in which texts are compared: see `entries.whole_of`. Raises KeyError."""
+        return self.stored_whole(id).decode("utf-8", "surrogatepass").rstrip("\n")
+
     def original(self, id: str) -> bytes:
         """The file that a document was read from, byte for byte as it was indexed.
 
@@ -243,6 +249,13 @@ class Index:
         """The line of a document in texts.jsonl."""
         number = self._numbers[id]
         return self._texts.lines(number, number + 1)
+
+    def stored_whole(self, id: str) -> bytes:
+        """The line of a document in wholes.txt."""
+        number = self._numbers[id]
+        if self._wholes is None:
+            return entries.dump_whole(self.document(id))
+        return self._wholes.lines(number, number + 1)[0]
 
     def stored_passages(self, rows: range) -> list[bytes]:
         """The lines of passages in passages.jsonl."""
@@ -318,10 +331,10 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 class _Lines:
-    """JSON values, one a line, found by number."""
+    """Lines found by number; all but those of wholes.txt are JSON values."""
 
-    def __init__(self, folder: Path, name: str, count: int) -> None:
-        self._data = _mapped(folder / f"{name}.jsonl")
+    def __init__(self, folder: Path, name: str, count: int, kind: str = "jsonl") -> None:
+        self._data = _mapped(folder / f"{name}.{kind}")
         self._offsets = _offsets(folder / f"{name}.offsets", count, len(self._data))
 
     def lines(self, start: int, stop: int) -> list[bytes]:

@@ -31,11 +31,13 @@ from rag.files import DISK, Disk, digest_of, inside, read_small, replace_file
 from rag.index import entries
 from rag.index.entries import Manifest
 
-RAW = frozenset({"texts.jsonl", "passages.jsonl", "vectors.float32", "tokens.int8", "spans.int32", "keys.sha256"})
+RAW = frozenset({"texts.jsonl", "wholes.txt", "passages.jsonl", "vectors.float32", "tokens.int8", "spans.int32", "keys.sha256"})
 """Mapped, and read by position alone; so are tantivy's `_POSTINGS`, of which a search decodes what it needs."""
 VECTORS, CODES, EARLIER = "vectors.float32", "vectors.codes", "vectors.faiss"
 """CODES: only of many passages. EARLIER: what generations of before have instead of VECTORS, in FAISS's own format."""
-PLAIN = RAW | {"documents.json", "files.json", "texts.offsets", "passages.offsets", "tokens.offsets"}
+WHOLES = frozenset({"wholes.txt", "wholes.offsets"})
+"""Those have none of these either."""
+PLAIN = RAW | {"documents.json", "files.json", *(f"{name}.offsets" for name in ("texts", "wholes", "passages", "tokens"))}
 LEXICAL, DOCUMENT_LEXICAL = "lexical", "document_lexical"
 _LEXICAL_FILE = re.compile(rf"({LEXICAL}|{DOCUMENT_LEXICAL})/[A-Za-z0-9._]+")
 _POSTINGS = (".idx", ".store")
@@ -91,7 +93,7 @@ def parse_manifest(data: bytes) -> Manifest:
 def listed_paths(folder: Path, manifest: Manifest) -> dict[str, Path]:
     """The path of each file in the manifest. Raises ValueError when a name is missing, unknown or unsafe."""
     plain = {name for name in manifest.files if not _LEXICAL_FILE.fullmatch(name)}
-    if plain not in (PLAIN, PLAIN | {CODES}, PLAIN - {VECTORS} | {EARLIER}):
+    if plain - {CODES} not in (PLAIN, PLAIN - WHOLES - {VECTORS} | {EARLIER}):
         raise ValueError("the manifest lists other files than a generation has")
     return {name: inside(folder, name) for name in manifest.files}
 

@@ -19,8 +19,9 @@ from rag.errors import IndexDamaged
 
 EXACT = 20_000
 """Up to so many rows are compared one by one: 2 ms, a tenth of what embedding the question takes; codes take 0.5 ms."""
-_SHARE = 16
-"""Nor is it worth scanning the codes when only one row in so many may be found: a product costs as much as 20 codes."""
+_SHARE = 8
+"""Nor is it worth scanning the codes when only one row in so many may be found: a product costs as much as ten codes, and
+so many more candidates have to be kept."""
 REACH = 800
 """So many rows are scored for what their codes promise: 0.1 ms. Of the ten nearest among a million, 99.7 % are there."""
 _SAMPLE, _BLOCK = 1 << 16, 1 << 16
