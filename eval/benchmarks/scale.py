@@ -162,9 +162,16 @@ def opening(home: Path) -> dict[str, float]:
 
 
 def memory() -> dict[str, int]:
-    """Resident bytes of this process: its own, and those of files it has mapped and touched."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return {name: 1024 * int(line.split()[1]) for line in lines for name in ("RssAnon", "RssFile") if line.startswith(name + ":")}
+    """Resident bytes of this process: its own; those of files it has mapped, which the kernel maps 64 KB around each touch
+    and may take away again; and of both together what was really touched since `forget_touches`."""
+    rolled = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    sizes = {line.split(":")[0]: 1024 * int(line.split()[1]) for line in rolled[1:]}
+    return {"own": sizes["Anonymous"], "mapped": sizes["Rss"] - sizes["Anonymous"], "touched": sizes["Referenced"]}
+
+
+def forget_touches() -> None:
+    """From now on `memory` counts touches anew."""
+    Path("/proc/self/clear_refs").write_text("1")
 
 
 def measure(home: Path, models: Settings) -> dict[str, object]:
@@ -172,6 +179,8 @@ def measure(home: Path, models: Settings) -> dict[str, object]:
     from rag.embedding import SentenceEmbedder
 
     embedder = SentenceEmbedder.load(models)
+    embedder.embed_query("预热")
+    forget_touches()
     before = memory()
     index = Index.open(home / "index")
     asked = questions(index, _QUESTIONS)
@@ -179,6 +188,7 @@ def measure(home: Path, models: Settings) -> dict[str, object]:
     retriever.prepare(asked)
     vectors = np.array([e.vector for e in embedder.embed_queries(asked)], np.float32)
     whole: list[float] = []
+    opened = memory()
     for text in asked[:20]:
         retriever.retrieve(_query(text))
     for text in asked:
@@ -186,7 +196,7 @@ def measure(home: Path, models: Settings) -> dict[str, object]:
     after = memory()
     return {
         "passages": len(index), "documents": len(index.metas), "bytes": sum(f.size for f in index.manifest.files.values()),
-        "memory": {name: after[name] - before[name] for name in after},
+        "opened": {name: opened[name] - before[name] for name in opened}, "asked": {name: after[name] - before[name] for name in after},
         "retrieval_ms": _spread(whole), **_stages(index, asked, vectors), "opening": opening(home),
     }
 
