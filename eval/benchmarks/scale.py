@@ -1,7 +1,8 @@
 """`python -m eval.benchmarks.scale`: what searching costs from a thousand to a million passages.
 
 `make HOME WORK N` builds an index of N passages below WORK/N from the index in HOME, by rule; `measure WORK N` prints its
-figures as one line of JSON. Every size is measured in a process of its own. What was seen: scale.md beside this file.
+figures as one line of JSON, `beside WORK N M …` those of the same questions asked of several indexes in turn. What was
+seen: scale.md beside this file.
 
 The rule. Round 0 is the index itself. In round r every document comes again, with a title of its own. A passage's vector v
 becomes v + w(a - b), brought to unit length, a and b being two drawn passages and w drawn from 0.2…0.6: as near to v as
@@ -36,7 +37,7 @@ from rag.stores.faiss import FaissStore
 from rag.text import bigrams, clauses, words
 
 _TOKENS = 4
-_QUESTIONS = 200
+_QUESTIONS, _WARM = 200, 20
 T = TypeVar("T")
 _ENDS = ("有什么规定？", "怎么办？", "是什么要求？", "由谁负责？")
 
@@ -161,17 +162,34 @@ def opening(home: Path) -> dict[str, float]:
     return {"whole_s": round(whole, 3), "again_s": round(again, 3), "read_s": round(files, 3), "ratio": round(again / files, 3)}
 
 
+def beside(homes: Sequence[Path], models: Settings) -> dict[str, object]:
+    """Milliseconds of the same questions on several indexes, asked in turn: what else the machine does falls on all."""
+    from rag.embedding import SentenceEmbedder
+
+    embedder = SentenceEmbedder.load(models)
+    indexes = [Index.open(home / "index") for home in homes]
+    retrievers = [Retriever(index, embedder) for index in indexes]
+    asked = questions(indexes[0], _QUESTIONS)
+    vectors = np.array([e.vector for e in embedder.embed_queries(asked)], np.float32)
+    times: dict[str, list[list[float]]] = {name: [[] for _ in homes] for name in ("dense", "lexical", "retrieval")}
+    for number, (text, vector) in enumerate(zip(asked, vectors, strict=True)):
+        tokens = bigrams(text)
+        for at, (index, retriever) in enumerate(zip(indexes, retrievers, strict=True)):
+            retriever.prepare([text])
+            own = {name: [] if number < _WARM else times[name][at] for name in times}
+            _timed(partial(index.vectors.search, vector, POOL), own["dense"])
+            _timed(partial(index.lexical.search, tokens, POOL, "bigrams"), own["lexical"])
+            _timed(partial(retriever.retrieve, _query(text)), own["retrieval"])
+    return {f"{name}_ms": {str(len(index)): _spread(own) for index, own in zip(indexes, lists, strict=True)}
+            for name, lists in times.items()}
+
+
 def memory() -> dict[str, int]:
-    """Resident bytes of this process: its own; those of files it has mapped, which the kernel maps 64 KB around each touch
-    and may take away again; and of both together what was really touched since `forget_touches`."""
-    rolled = Path("/proc/self/smaps_rollup").read_text().splitlines()
-    sizes = {line.split(":")[0]: 1024 * int(line.split()[1]) for line in rolled[1:]}
-    return {"own": sizes["Anonymous"], "mapped": sizes["Rss"] - sizes["Anonymous"], "touched": sizes["Referenced"]}
-
-
-def forget_touches() -> None:
-    """From now on `memory` counts touches anew."""
-    Path("/proc/self/clear_refs").write_text("1")
+    """Resident bytes of this process: its own; and those of files it has mapped, which the kernel maps 64 KB around each
+    touch as far as they are in its cache, and takes away again when memory is short."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    sizes = {line.split(":")[0]: 1024 * int(line.split()[1]) for line in lines if line.startswith("Rss")}
+    return {"own": sizes["RssAnon"], "mapped": sizes["RssFile"]}
 
 
 def measure(home: Path, models: Settings) -> dict[str, object]:
@@ -180,7 +198,6 @@ def measure(home: Path, models: Settings) -> dict[str, object]:
 
     embedder = SentenceEmbedder.load(models)
     embedder.embed_query("预热")
-    forget_touches()
     before = memory()
     index = Index.open(home / "index")
     asked = questions(index, _QUESTIONS)
@@ -189,7 +206,7 @@ def measure(home: Path, models: Settings) -> dict[str, object]:
     vectors = np.array([e.vector for e in embedder.embed_queries(asked)], np.float32)
     whole: list[float] = []
     opened = memory()
-    for text in asked[:20]:
+    for text in asked[:_WARM]:
         retriever.retrieve(_query(text))
     for text in asked:
         _timed(partial(retriever.retrieve, _query(text)), whole)
@@ -239,7 +256,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for command in (build, commands.add_parser("measure", help="测 WORK/N，打印一行 JSON")):
         command.add_argument("work", type=Path)
         command.add_argument("count", type=int)
+    several = commands.add_parser("beside", help="同样的问题轮流问 WORK/N、WORK/M……，打印一行 JSON")
+    several.add_argument("work", type=Path)
+    several.add_argument("counts", type=int, nargs="+")
     given = parser.parse_args(arguments)
+    if given.command == "beside":
+        sys.stdout.write(json.dumps(beside([given.work / str(count) for count in given.counts], load_settings())) + "\n")
+        return
     home = given.work / str(given.count)
     if given.command == "make":
         began = time.process_time()
