@@ -23,8 +23,9 @@ from rag.errors import IndexDamaged
 FIELDS = ("words", "bigrams")
 _LINKS = "wenju-links-"
 _SEGMENT = "0" * 31 + "1"
-_HEAP = 2_000_000_000
-"""Upper bound of the writer's memory, used as needed: one flush, hence one segment and row = document number."""
+_HEAP = 4_293_000_000
+"""Upper bound of the writer's memory, used as needed: one flush, hence one segment and row = document number. It is the
+most that tantivy takes; a million passages need less than half of it."""
 
 
 class LexicalWriter:

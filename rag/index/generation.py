@@ -15,7 +15,7 @@ A generation is a folder of immutable files:
     lexical/, document_lexical/        tantivy
 
 Offsets are little-endian int64 [n + 1]. Digests are checked before anything is parsed. What is only ever read by position
-(`verified.RAW`) may have been checked at an earlier opening: see `verified`.
+(`verified.is_raw`) may have been checked at an earlier opening: see `verified`.
 """
 
 import gc
@@ -364,7 +364,8 @@ class _Lines:
 def _read_document(lines: _Lines, metas: Mapping[str, DocumentEntry], numbers: Mapping[str, int], id: str) -> Document:
     entry = metas[id]
     try:
-        return entries.document_from_json(entry, lines[numbers[id]])
+        with _uncollected():
+            return entries.document_from_json(entry, lines[numbers[id]])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise damaged(f"文件 {entry.source} 的正文读不出来（{error}）") from error
 
