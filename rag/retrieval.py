@@ -156,7 +156,8 @@ class Retriever:
     def admitted_documents(self, query: Query) -> list[str]:
         """Ids of the documents that the question's slots are true of, in order; none when there are no slots."""
         slots = list(scope.slots(query))
-        return [id for id in self._order if slots and all(scope.grouped(slots, self._verdicts(id, query, slots)))]
+        meant = [id for id in self._order if slots and all(scope.grouped(slots, self._verdicts(id, query, slots)))]
+        return [id for id in meant if query.asks_for_edition or self.index.collection.newer_edition(id) is None]
 
     def series_of(self, id: str) -> Mapping[int, str]:
         """Ids of the document's notice by year, the newest first, when it was issued again and again; else empty."""
@@ -295,9 +296,14 @@ class Retriever:
 
     def _in_force(self, query: Query, admitted: list[int], rows: np.ndarray) -> tuple[list[int], list[int]]:
         """Positions in `rows` of what is in force, and of what is not; all count as in force when old ones are asked for."""
-        stale = () if query.asks_for_old else self._stale()
-        old = [i for i in admitted if stale and self.index.passage(int(rows[i])).document_id in stale]
+        old = [i for i in admitted if self._is_past(self.index.passage(int(rows[i])).document_id, query)]
         return [i for i in admitted if i not in old], old
+
+    def _is_past(self, id: str, query: Query) -> bool:
+        """Whether a document is out of force and not asked for: by its name a law is asked for as it stands today."""
+        if id not in self._stale() or query.asks_for_edition:
+            return False
+        return not query.asks_for_old or self.index.collection.newer_edition(id) is not None
 
     def _owned(self, query: Query, slots: Sequence[Slot]) -> frozenset[Slot]:
         """Slots that some document is of: then others that merely mention them do not answer for them."""
