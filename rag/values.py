@@ -38,6 +38,10 @@ _SENTENCE_ASKED = re.compile("判")
 _PENALTY = re.compile("处以|处[一二三四五六七八九十百千万拘0-9]|罚款|罚金|责令|警告|拘留|拘役|徒刑|记过|降级|降职|撤职|开除|吊销|没收|追究|处分|处罚|问责|取消|撤销|失信|信用|追缴|退回|不予")
 _SENTENCE = re.compile("徒刑|拘役|死刑|管制|罚金")
 
+LASTING = re.compile(r"多久|多长时间|几个?小时|多少小时|几分钟")
+HOW_LONG = re.compile(
+    rf"[\d{NUMERAL}半]\s*(?:余|多)?个?(?:工作日|自然日|天|日|小时|分钟|周|星期|月|年|季度|学期)|立即|及时|随时|马上|即时|即刻|当[天日]|第一时间|长期|永久|终身|截止|为止|届满|有效期|[自从]\S{0,40}[至起]")
+
 
 def asked_for(query: Query) -> re.Pattern[str] | None:
     """The shape of the value the question asks for, None when it asks for none that has a shape."""
@@ -47,6 +51,8 @@ def asked_for(query: Query) -> re.Pattern[str] | None:
         return _SENTENCE if _SENTENCE_ASKED.search(query.text) else _PENALTY
     if _MONEY.search(query.text):
         return re.compile(rf"{_AMOUNT}元" if _SUM_ASKED.search(query.text) else rf"{_AMOUNT}(?:元|%|万|亿)|百分之|[一二三四五六七八九]分之")
+    if LASTING.search(query.text):
+        return HOW_LONG
     if query.form == "number":
         unit = _ASKED_UNIT.search(query.text)
         if not (unit and unit.group(1)) or unit.group(1) in _COUNTED_OFF:
@@ -90,7 +96,7 @@ def _new(query: Query, value: str) -> bool:
 def single_value(query: Query, text: str) -> str | None:
     """The asked-for value when `text` holds exactly one of its shape."""
     pattern = asked_for(query)
-    if pattern in (None, _ANY_NUMBER, _PENALTY, _SENTENCE):
+    if pattern in (None, _ANY_NUMBER, _PENALTY, _SENTENCE, HOW_LONG):
         return None
     found = {m.group().strip("，,") for m in pattern.finditer(text) if _new(query, m.group())}
     return found.pop() if len(found) == 1 else None

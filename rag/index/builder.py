@@ -96,7 +96,7 @@ class Builder:
             document.id, document.source, document.also_at, document.sha256, document.meta, len(document.text), rows,
         )
         self._line("texts", entries.dump(entries.document_to_json(document)) + b"\n")
-        self._line("wholes", entries.dump_whole(document), "txt")
+        self._line("wholes", entries.dump_whole(document.meta, document.text), "txt")
         meta = document.meta
         self._document_lexical.add(
             item.document_terms or terms_of(meta.title, meta.issuer, meta.document_number, document.text)

@@ -70,7 +70,7 @@ def _documents(index: Index) -> Iterator[str]:
     for entry in index.metas.values():
         document = index.document(entry.id)
         length = len(document.text)
-        if index.whole(entry.id) != whole_of(document):
+        if index.whole(entry.id) != whole_of(document.meta, document.text):
             yield f"文件 {entry.source} 供比对的文字与原文不符。"
         said = (relation.span for relation in document.meta.relations)
         spans = [*document.sections, *document.body, *document.meta.proof.values(), *said]

@@ -183,9 +183,22 @@ def document_from_json(entry: DocumentEntry, value: Mapping[str, Any]) -> Docume
     """A document from its entry and the rest: `text`, `sections`, `body`, `pages`."""
     return Document(
         id=entry.id, source=entry.source, sha256=entry.sha256, text=value["text"], meta=entry.meta, also_at=entry.also_at,
-        sections=tuple(Section(**{**s, "path": tuple(s["path"])}) for s in value["sections"]),
+        sections=tuple(map(_section_from_json, value["sections"])),
         body=tuple(Span(s["start"], s["end"]) for s in value["body"]), pages=tuple(value["pages"]),
     )
+
+
+def text_from_json(value: Mapping[str, Any]) -> str:
+    """The text of a document from what `document_from_json` takes. Raises ValueError, AttributeError."""
+    if not isinstance(text := value.get("text"), str):
+        raise ValueError("no text")
+    return text
+
+
+def _section_from_json(value: Mapping[str, Any]) -> Section:
+    """Field by field: a law has hundreds of them."""
+    return Section(tuple(value["path"]), value["label"], value["level"], value["start"], value["end"], value["parent"],
+                   value["kind"])
 
 
 def document_to_json(document: Document) -> dict[str, Any]:
@@ -194,14 +207,14 @@ def document_to_json(document: Document) -> dict[str, Any]:
             "pages": to_json(document.pages)}
 
 
-def whole_of(document: Document) -> str:
+def whole_of(meta: Metadata, text: str) -> str:
     """Title, issuers and text in the form in which texts are compared, without white space: for what may stand anywhere."""
-    return compact(normalise("\n".join((document.meta.title or "", document.meta.issuer or "", document.text))))
+    return compact(normalise("\n".join((meta.title or "", meta.issuer or "", text))))
 
 
-def dump_whole(document: Document) -> bytes:
+def dump_whole(meta: Metadata, text: str) -> bytes:
     """`whole_of` as a line; white space having been removed, the line end is one."""
-    return whole_of(document).encode("utf-8", "surrogatepass") + b"\n"
+    return whole_of(meta, text).encode("utf-8", "surrogatepass") + b"\n"
 
 
 def entry_from_json(value: Mapping[str, Any]) -> DocumentEntry:
