@@ -133,10 +133,10 @@ def _spread(milliseconds: Sequence[float]) -> dict[str, float]:
     return {"median": round(float(np.median(milliseconds)), 3), "p95": round(float(np.quantile(milliseconds, 0.95)), 3)}
 
 
-def _timed(call: Callable[[], T], into: list[float]) -> T:
-    began = time.perf_counter()
+def _timed(call: Callable[[], T], into: list[float], clock: Callable[[], float] = time.perf_counter) -> T:
+    began = clock()
     out = call()
-    into.append(1000 * (time.perf_counter() - began))
+    into.append(1000 * (clock() - began))
     return out
 
 
@@ -163,7 +163,8 @@ def opening(home: Path) -> dict[str, float]:
 
 
 def beside(homes: Sequence[Path], models: Settings) -> dict[str, object]:
-    """Milliseconds of the same questions on several indexes, asked in turn: what else the machine does falls on all."""
+    """Milliseconds of processor time of the same questions on several indexes, asked in turn: it hardly depends on what
+    else the machine does."""
     from rag.embedding import SentenceEmbedder
 
     embedder = SentenceEmbedder.load(models)
@@ -177,9 +178,9 @@ def beside(homes: Sequence[Path], models: Settings) -> dict[str, object]:
         for at, (index, retriever) in enumerate(zip(indexes, retrievers, strict=True)):
             retriever.prepare([text])
             own = {name: [] if number < _WARM else times[name][at] for name in times}
-            _timed(partial(index.vectors.search, vector, POOL), own["dense"])
-            _timed(partial(index.lexical.search, tokens, POOL, "bigrams"), own["lexical"])
-            _timed(partial(retriever.retrieve, _query(text)), own["retrieval"])
+            _timed(partial(index.vectors.search, vector, POOL), own["dense"], time.process_time)
+            _timed(partial(index.lexical.search, tokens, POOL, "bigrams"), own["lexical"], time.process_time)
+            _timed(partial(retriever.retrieve, _query(text)), own["retrieval"], time.process_time)
     return {f"{name}_ms": {str(len(index)): _spread(own) for index, own in zip(indexes, lists, strict=True)}
             for name, lists in times.items()}
 
@@ -213,7 +214,8 @@ def measure(home: Path, models: Settings) -> dict[str, object]:
     after = memory()
     return {
         "passages": len(index), "documents": len(index.metas), "bytes": sum(f.size for f in index.manifest.files.values()),
-        "opened": {name: opened[name] - before[name] for name in opened}, "asked": {name: after[name] - before[name] for name in after},
+        "opened": {name: opened[name] - before[name] for name in opened},
+        "asked": {name: after[name] - before[name] for name in after},
         "retrieval_ms": _spread(whole), **_stages(index, asked, vectors), "opening": opening(home),
     }
 
