@@ -23,8 +23,14 @@ from rag.errors import IndexDamaged
 FIELDS = ("words", "bigrams")
 _LINKS = "wenju-links-"
 _SEGMENT = "0" * 31 + "1"
-_HEAP = 2_000_000_000
-"""Upper bound of the writer's memory, used as needed: one flush, hence one segment and row = document number."""
+_HEAP = 4_293_000_000
+"""Upper bound of the writer's memory, used as needed: one flush, hence one segment and row = document number. It is the
+most that tantivy takes; a million passages need less than half of it."""
+
+
+_FEW, _SPARE, _MOST = 5_000, 4, 10_000
+"""A filter of so few rows is quick. Else so many times the expected number of hits are looked through, and at most so many:
+that takes 5 ms."""
 
 
 class LexicalWriter:
@@ -177,12 +183,36 @@ class LexicalIndex:
             term = tantivy.Query.term_query(self._schema, field, token, "freq")
             should.append((tantivy.Occur.Should, tantivy.Query.boost_query(term, times) if times > 1 else term))
         query = tantivy.Query.boolean_query(should)
-        if allowed is not None:
-            must = (self._only(allowed), query)
-            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, part) for part in must])
+        if allowed is None:
+            return self._best(query, k)
+        if (among := self._among(query, k, allowed)) is not None:
+            return among
+        must = (self._only(allowed), query)
+        return self._best(tantivy.Query.boolean_query([(tantivy.Occur.Must, part) for part in must]), k)
+
+    def _best(self, query, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and scores of the k best hits."""
         hits = self._searcher.search(query, limit=min(k, max(len(self), 1)), count=False).hits
         rows = self._searcher.fast_field_values("row", [address for _, address in hits])
         return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
+
+    def _among(self, query, k: int, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """The k best hits that are allowed, looked for among the best of all; None when that would take too many.
+
+        The same rows and scores as with a filter: but a filter of 100,000 rows takes tantivy a fifth of a second.
+        """
+        if len(allowed) < _FEW or allowed[-1] - allowed[0] + 1 == len(allowed):
+            return None
+        reach = _SPARE * k * len(self) // len(allowed)
+        inside = np.zeros(len(self), bool)
+        inside[allowed] = True
+        while reach <= _MOST:
+            rows, scores = self._best(query, reach)
+            kept = inside[rows]
+            if len(rows) < reach or kept.sum() >= k:
+                return rows[kept][:k], scores[kept][:k]
+            reach *= _SPARE
+        return None
 
     def containing(self, tokens: Sequence[str], field: str) -> np.ndarray:
         """Rows that have every one of these tokens, int64, in no order; none for no tokens."""

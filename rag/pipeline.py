@@ -105,12 +105,16 @@ class Pipeline:
         """Id of the generation that is current on disk now, "" when that cannot be told. Cheap."""
         return Index.published(self.settings.index)
 
-    def renewed(self) -> "Pipeline":
+    def proving(self) -> Iterator[None]:
+        """Reads, a piece at each step, what opening the index took on trust. Raises IndexDamaged. See `Index.proving`."""
+        return self.index.proving() if isinstance(self.index, Index) else iter(())
+
+    def renewed(self, thorough: bool = False) -> "Pipeline":
         """A pipeline over the generation that is current now, with the same embedder; this one when there is none.
 
-        Raises IndexDamaged, IndexMissing, and ModelError when the index was built with another model.
+        thorough: see `Index.open`. Raises IndexDamaged, IndexMissing, and ModelError when the index was built with another model.
         """
-        index = Index.open(self.settings.index)
+        index = Index.open(self.settings.index, thorough)
         if index.digest == self.index.digest:
             return self
         if index.embedder_digest != self.embedder.digest:

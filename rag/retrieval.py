@@ -18,7 +18,7 @@ from rag.query import Query
 from rag.reranking import best_matches, best_stored_matches, late_interaction, weakest_fifth
 from rag.schema import Hit, Span, Trace
 from rag.scope import Slot
-from rag.text import bigrams, compact, normalise, words
+from rag.text import bigrams, normalise, words
 from rag.values import asked_for
 
 POOL = 60
@@ -95,7 +95,7 @@ class Retriever:
         self._embeddings = Embeddings(embedder)
         self._rarity = lru_cache(maxsize=50_000)(partial(_idf, index.lexical))
         self._normal = lru_cache(maxsize=20_000)(self._normalised)
-        self._whole = lru_cache(maxsize=2_000)(self._whole_text)
+        self._whole = lru_cache(maxsize=2_000)(index.whole)
         self._frame = lru_cache(maxsize=20_000)(self._is_frame)
         self._register = Register(index, self._whole, self._normal)
 
@@ -249,10 +249,6 @@ class Retriever:
         proof = self.index.metas[passage.document_id].meta.proof
         head = max((proof[f].end for f in ("title", "document_number", "addressees") if f in proof), default=0)
         return passage.section_path == ("落款",) or passage.end <= head
-
-    def _whole_text(self, id: str) -> str:
-        meta = self.index.metas[id].meta
-        return compact(normalise("\n".join((meta.title or "", meta.issuer or "", self.index.text(id)))))
 
     @staticmethod
     def _admitted(admission: Admission, rows: np.ndarray, order: np.ndarray) -> tuple[list[int], list[int]]:

@@ -16,7 +16,7 @@ from fakes import HashEmbedder
 from rag.errors import DocumentError
 from rag.index import Index, Report, refresh
 from rag.schema import Document, Metadata, Passage, Section, Span
-from rag.stores.faiss import FaissStore
+from rag.stores.faiss import encoded
 
 
 @contextmanager
@@ -137,23 +137,19 @@ def forge(folder: Path, changes: dict[str, bytes], **manifest_changes: object) -
 
 
 def forgeries(current: Path) -> dict[str, tuple[dict[str, bytes], dict, str]]:
-    vectors = FaissStore.parse((current / "vectors.faiss").read_bytes(), 64, 18)
-    longer, fewer = FaissStore(64), FaissStore(64)
-    longer.add(np.concatenate([vectors.vectors(0, 1) * 2, vectors.vectors(1, 18)]))
-    fewer.add(vectors.vectors(0, 17))
-
-    def written(store: FaissStore) -> bytes:
-        out = bytearray()
-        store.write(lambda piece: out.extend(piece) or len(piece))
-        return bytes(out)
-
+    vectors = np.fromfile(current / "vectors.float32", "<f4").reshape(18, 64)
+    longer = vectors * np.array([2.0] + [1.0] * 17, np.float32)[:, None]
     def read(name: str) -> bytes:
         return (current / name).read_bytes()
 
     import faiss
 
     hnsw = faiss.IndexHNSWFlat(64, 4)
-    hnsw.add(vectors.vectors(0, 18))
+    hnsw.add(vectors)
+    foreign = faiss.serialize_index(hnsw).tobytes()
+    own = encoded(vectors).tobytes()
+    files = json.loads((current / "manifest.json").read_bytes())["files"]
+    coded = {"files": {**files, "vectors.codes": {}}}
     documents = json.loads(read("documents.json"))
     twice = json.dumps([documents[0], {**documents[1], "id": documents[0]["id"]}, documents[2]]).encode()
     spans = np.frombuffer(read("spans.int32"), "<i4").copy()
@@ -162,14 +158,17 @@ def forgeries(current: Path) -> dict[str, tuple[dict[str, bytes], dict, str]]:
         "passage": ({"passages.jsonl": read("passages.jsonl").replace("严格落实消防".encode(), "严格落实防火".encode())}, {}, "与原文不符"),
         "words": ({"passages.jsonl": read("passages.jsonl").replace("一、消防要求".encode(), "一、防消要求".encode())}, {}, "词索引"),
         "text": ({"texts.jsonl": read("texts.jsonl").replace("按时".encode(), "限时".encode())}, {}, "与原文不符"),
+        "whole": ({"wholes.txt": read("wholes.txt").replace("按时".encode(), "限时".encode())}, {}, "供比对"),
         "length": ({"documents.json": read("documents.json").replace(b'"length":', b'"length":1')}, {}, "长度"),
-        "ids": ({"documents.json": twice}, {}, "other documents"),
+        "ids": ({"documents.json": twice}, {}, "document count"),
         "files": ({"files.json": read("files.json").replace(b'docs/b.txt"', b'docs/q.txt"')}, {}, "文件表"),
-        "norm": ({"vectors.faiss": written(longer)}, {}, "向量长度"),
-        "fewer": ({"vectors.faiss": written(fewer)}, {}, "行数"),
-        "kind": ({"vectors.faiss": faiss.serialize_index(hnsw).tobytes()}, {}, "种类"),
-        "torn": ({"vectors.faiss": read("vectors.faiss")[:200]}, {}, "向量文件"),
-        "huge": ({"vectors.faiss": read("vectors.faiss")[:37] + b"\xff" * 7 + read("vectors.faiss")[44:]}, {}, "向量文件"),
+        "norm": ({"vectors.float32": longer.tobytes()}, {}, "向量长度"),
+        "fewer": ({"vectors.float32": vectors[:17].tobytes()}, {}, "读不出来"),
+        "torn": ({"vectors.float32": read("vectors.float32")[:-3]}, {}, "读不出来"),
+        "kind": ({"vectors.codes": foreign}, coded, "种类"),
+        "fewer codes": ({"vectors.codes": encoded(vectors[:17]).tobytes()}, coded, "行数"),
+        "torn codes": ({"vectors.codes": own[:200]}, coded, "向量编码"),
+        "huge codes": ({"vectors.codes": own[:8] + b"\xff" * 7 + own[15:]}, coded, "向量编码"),
         "spans": ({"spans.int32": spans.tobytes()}, {}, "词元"),
         "offsets": ({"tokens.offsets": read("tokens.offsets")[:-8] + b"\xff" * 8}, {}, "offsets"),
         "lexical": ({f"lexical/{p.name}": read(f"document_lexical/{p.name}") for p in (current / "lexical").iterdir()}, {}, "lexical count"),

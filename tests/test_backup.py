@@ -171,7 +171,7 @@ def test_torn_backups_are_refused(docs: Path, folder: Path, tmp_path: Path) -> N
     assert refused > 50
 
 
-@pytest.mark.parametrize("kind", ["passage", "norm", "json", "huge"])
+@pytest.mark.parametrize("kind", ["passage", "norm", "json", "huge codes"])
 def test_a_dishonest_backup_fails_its_trial_in_a_child(docs: Path, folder: Path, tmp_path: Path, kind: str) -> None:
     index_of(folder, docs)
     changes, manifest, expected = forgeries(generations(folder)[0])[kind]

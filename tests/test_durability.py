@@ -244,7 +244,7 @@ def forget(kind: str, part: str) -> dict:
 
 SEEDED = {
     "files of the generation not synced": forget("sync", "building/texts.jsonl"),
-    "vectors not synced": forget("sync", "building/vectors.faiss"),
+    "vectors not synced": forget("sync", "building/vectors.float32"),
     "manifest not synced": forget("sync", "manifest.json"),
     "files of another library not synced": forget("sync", "building/lexical/meta.json"),
     "folder of another library not synced": forget("sync_folder", "building/document_lexical"),

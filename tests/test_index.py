@@ -272,8 +272,7 @@ def test_exact_search_agrees_with_brute_force() -> None:
     for trial in range(60):
         count, k = int(draw.integers(0, 200)), int(draw.integers(0, 30))
         vectors = draw.integers(-2, 3, (count, 8)).astype(np.float32)  # small whole numbers: many exact ties
-        store, brute = FaissStore(8), BruteStore(vectors)
-        store.add(vectors)
+        store, brute = FaissStore(vectors), BruteStore(vectors)
         allowed = np.flatnonzero(draw.random(count) < 0.4) if trial % 2 else None
         query = draw.integers(-2, 3, 8).astype(np.float32)
         for found, wanted in zip(store.search(query, k, allowed), brute.search(query, k, allowed), strict=True):

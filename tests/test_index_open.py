@@ -72,7 +72,7 @@ def test_every_damaged_file_is_noticed_and_the_last_good_generation_serves(docs:
     new = index_of(folder, docs)
     current, draw = generations(folder)[1], random.Random(5)
     files = [p for p in sorted(current.rglob("*")) if p.is_file()]
-    assert len(files) == 12 + 2 * 8
+    assert len(files) == 14 + 2 * 8
     for path in files:
         data = path.read_bytes()
         flip = bytearray(data)
@@ -98,10 +98,10 @@ def test_swapped_files_and_planted_pickles(docs: Path, folder: Path, tmp_path: P
     write(docs / "a.txt", "改过的通知")
     index_of(folder, docs)
     old, new = generations(folder)
-    a, b = (old / "vectors.faiss").read_bytes(), (new / "vectors.faiss").read_bytes()
-    (new / "vectors.faiss").write_bytes(a)
+    a, b = (old / "vectors.float32").read_bytes(), (new / "vectors.float32").read_bytes()
+    (new / "vectors.float32").write_bytes(a)
     assert Index.open(folder).fallback
-    (new / "vectors.faiss").write_bytes(b)
+    (new / "vectors.float32").write_bytes(b)
     (new / "index.pkl").write_bytes(b"cos\nsystem\n(S'touch " + str(tmp_path / "run").encode() + b"'\ntR.")
     assert Index.open(folder).fallback is None and not (tmp_path / "run").exists()
     assert check(folder) == [f"版本 {new.name} 中有清单之外的文件 index.pkl。"]
@@ -146,8 +146,8 @@ def test_a_refresh_repairs_a_damaged_generation(docs: Path, folder: Path) -> Non
     assert report.generation == new.generation and report.warning and check(folder) == []
 
 
-KINDS = ("passage", "words", "text", "length", "ids", "files", "norm", "fewer", "kind", "torn", "huge", "spans", "offsets",
-         "lexical", "json", "shape", "counts", "schema", "unsafe", "manifest")
+KINDS = ("passage", "words", "text", "whole", "length", "ids", "files", "norm", "fewer", "torn", "kind", "fewer codes",
+         "torn codes", "huge codes", "spans", "offsets", "lexical", "json", "shape", "counts", "schema", "unsafe", "manifest")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rag import lexical
 from rag.errors import IndexDamaged
 from rag.lexical import LexicalIndex, LexicalWriter
 
@@ -70,6 +71,24 @@ def test_filter_keeps_scores_and_loses_nothing(index: LexicalIndex, rows: list[l
     found, kept = index.search(["值班", "通知"], 10, "words", allowed)
     assert found.tolist() == [row for row, _ in wanted[:10]]
     np.testing.assert_allclose(kept, [score for _, score in wanted[:10]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
+def test_a_wide_filter_gives_what_a_narrow_one_does(
+    index: LexicalIndex, rows: list[list[str]], share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many allowed rows are looked for among the best of all; that is never to be seen."""
+    allowed = np.flatnonzero(np.random.default_rng(4).random(len(rows)) < share)
+    asked = [(["春节", "值班"], k) for k in (1, 5, 40, 300)] + [(["没有的词"], 5), (["𠮷野", "market"], 10)]
+    narrow = [index.search(tokens, k, "words", allowed) for tokens, k in asked]
+    monkeypatch.setattr(lexical, "_FEW", 0)
+    assert index._among(None, 1, np.arange(3, 9)) is None, "one run is quicker as a range"
+    for spare, most in ((2, 10_000), (4, 10_000), (2, 20)):
+        monkeypatch.setattr(lexical, "_SPARE", spare)
+        monkeypatch.setattr(lexical, "_MOST", most)
+        for (tokens, k), (found, scores) in zip(asked, narrow, strict=True):
+            wide = index.search(tokens, k, "words", allowed)
+            assert wide[0].tolist() == found.tolist() and np.allclose(wide[1], scores, rtol=1e-6)
 
 
 def test_nothing_allowed_or_asked_finds_nothing(index: LexicalIndex) -> None:

@@ -95,7 +95,10 @@ class WebPipeline:
     def published(self) -> str:
         return self.generation
 
-    def renewed(self) -> "WebPipeline":
+    def proving(self) -> Iterator[None]:
+        return iter(())
+
+    def renewed(self, thorough: bool = False) -> "WebPipeline":
         return self
 
     def search(self, query: str, k: int = 10, filters: Mapping[str, str] | None = None) -> Retrieval:

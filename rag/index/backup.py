@@ -15,9 +15,10 @@ from pathlib import Path
 from rag.errors import IndexDamaged, IndexMissing, UsageError
 from rag.files import DISK, Disk, NewFile, inside, locked, make_folders, remove_tree, typed_errors
 from rag.index.entries import Manifest
-from rag.index.generation import DOCUMENT_LEXICAL, LEXICAL, MANIFEST_LIMIT, Index, listed_paths, parse_manifest
+from rag.index.generation import Index
 from rag.index.publish import Pointer, collect_garbage, lock_path, parse_pointers, publish, read_pointers, staging, tidy
 from rag.index.trial import try_in_child
+from rag.index.verified import DOCUMENT_LEXICAL, LEXICAL, MANIFEST_LIMIT, listed_paths, parse_manifest
 
 _PIECE = 1 << 20
 _DAY = (1980, 1, 1, 0, 0, 0)

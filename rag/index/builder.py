@@ -11,11 +11,12 @@ from rag import text
 from rag.files import DISK, Disk, NewFile, digest_of, sync_tree
 from rag.index import entries
 from rag.index.entries import DocumentEntry, FileEntry, Listed, Manifest, Withdrawn
-from rag.index.generation import DOCUMENT_LEXICAL, LEXICAL, Index
+from rag.index.generation import Index
+from rag.index.verified import CODES, DOCUMENT_LEXICAL, LEXICAL, VECTORS
 from rag.lexical import LexicalWriter
 from rag.protocols import Embedder
 from rag.schema import Document, Passage, to_json
-from rag.stores.faiss import FaissStore
+from rag.stores.faiss import encoded, worth_coding
 
 _NEW, _ROWS = 128, 4096
 """Passages are embedded when so many new ones, or so many in all, are waiting."""
@@ -81,10 +82,9 @@ class Builder:
         self._pending = 0
         self._new: dict[bytes, _Waiting] = {}
         self._listed: dict[str, Listed] = {}
-        self._ends: dict[str, list[int]] = {"texts": [0], "passages": [0], "tokens": [0]}
-        self._vectors = FaissStore(embedder.dimension)
+        self._ends: dict[str, list[int]] = {"texts": [0], "wholes": [0], "passages": [0], "tokens": [0]}
         self._files: dict[str, NewFile] = {}
-        for name in ("texts.jsonl", "passages.jsonl", "tokens.int8", "spans.int32", "keys.sha256"):
+        for name in ("texts.jsonl", "wholes.txt", "passages.jsonl", VECTORS, "tokens.int8", "spans.int32", "keys.sha256"):
             self._files[name] = NewFile(folder / name, disk)
         self._lexical, self._document_lexical = LexicalWriter(folder / LEXICAL), LexicalWriter(folder / DOCUMENT_LEXICAL)
 
@@ -96,6 +96,7 @@ class Builder:
             document.id, document.source, document.also_at, document.sha256, document.meta, len(document.text), rows,
         )
         self._line("texts", entries.dump(entries.document_to_json(document)) + b"\n")
+        self._line("wholes", entries.dump_whole(document.meta, document.text), "txt")
         meta = document.meta
         self._document_lexical.add(
             item.document_terms or terms_of(meta.title, meta.issuer, meta.document_number, document.text)
@@ -118,6 +119,7 @@ class Builder:
         self._entries[entry.id] = replace(entry, rows=range(self.passages, self.passages + len(rows)))
         for line in base.stored_text(entry.id):
             self._line("texts", line)
+        self._line("wholes", base.stored_whole(entry.id), "txt")
         self._document_lexical.add(base.document_lexical.terms(base.number_of(entry.id)))
         for row, line in zip(rows, base.stored_passages(rows), strict=True):
             self._line("passages", line)
@@ -148,9 +150,9 @@ class Builder:
             {"roots": list(roots), "files": to_json(list(files)), "withdrawn": to_json(list(withdrawn))}))
         for name, ends in self._ends.items():
             self._plain(f"{name}.offsets", np.array(ends, "<i8").tobytes())
-        with NewFile(self._folder / "vectors.faiss", self._disk) as file:
-            self._vectors.write(file.write)
-        self._listed["vectors.faiss"] = Listed(file.size, file.sha256)
+        if worth_coding(self.passages):
+            shape = (self.passages, self._embedder.dimension)
+            self._plain(CODES, encoded(np.memmap(self._folder / VECTORS, "<f4", "r", shape=shape)).tobytes())
         for name, writer in ((LEXICAL, self._lexical), (DOCUMENT_LEXICAL, self._document_lexical)):
             self._foreign(name, writer)
         embedder, ends = self._embedder, self._ends
@@ -172,8 +174,8 @@ class Builder:
 
     # ------------------------------------------------------------ files
 
-    def _line(self, name: str, line: bytes) -> None:
-        self._files[f"{name}.jsonl"].write(line)
+    def _line(self, name: str, line: bytes, kind: str = "jsonl") -> None:
+        self._files[f"{name}.{kind}"].write(line)
         self._ends[name].append(self._ends[name][-1] + len(line))
 
     def _plain(self, name: str, data: bytes) -> None:
@@ -217,7 +219,7 @@ class Builder:
                 self._copy(waiting)
                 continue
             vector, tokens, spans = done.get(waiting.key) or self._earlier(waiting.key)
-            self._vectors.add(vector.reshape(1, -1))
+            self._files[VECTORS].write(np.ascontiguousarray(vector, "<f4").tobytes())
             self._files["keys.sha256"].write(waiting.key)
             self._files["tokens.int8"].write(tokens.tobytes())
             self._files["spans.int32"].write(np.ascontiguousarray(spans, "<i4").tobytes())
@@ -231,7 +233,7 @@ class Builder:
         if not rows:
             return
         tokens, spans, counts = base.stored_embeddings(rows)
-        self._vectors.add(base.vectors.vectors(rows.start, rows.stop))
+        self._files[VECTORS].write(base.vectors.vectors(rows.start, rows.stop).tobytes())
         self._files["keys.sha256"].write(base.keys[rows.start : rows.stop].tobytes())
         self._files["tokens.int8"].write(tokens)
         self._files["spans.int32"].write(spans)
@@ -241,7 +243,7 @@ class Builder:
     def _earlier(self, key: bytes) -> _Stored:
         assert self._base is not None
         row = self._known[key]
-        return self._base.vectors.vectors(row, row + 1), *self._base.stored_tokens(row)
+        return self._base.vectors.vectors(row, row + 1)[0], *self._base.stored_tokens(row)
 
 
 def quantised(tokens: np.ndarray) -> np.ndarray:

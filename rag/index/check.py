@@ -7,13 +7,15 @@ import numpy as np
 
 from rag.errors import IndexDamaged
 from rag.index.builder import joined, passage_context
-from rag.index.generation import Index, read_manifest, verify
+from rag.index.entries import whole_of
+from rag.index.generation import Index
 from rag.index.publish import current_candidates
 from rag.index.scan import below
+from rag.index.verified import read_manifest, verify
 from rag.protocols import Embedder
 from rag.text import bigrams, compact
 
-_BLOCK, _SAMPLE = 256, 16
+_BLOCK, _SAMPLE, _SEARCHED = 256, 16, 20_000
 _CLOSE = 1e-4
 """Bearable difference of inner products: float32 sums depend on their order."""
 
@@ -59,6 +61,8 @@ def _strays(index: Index) -> Iterator[str]:
 def _documents(index: Index) -> Iterator[str]:
     labels = {entry.id: (entry.source, *entry.also_at) for entry in index.metas.values()}
     table = {file.source: file.documents for file in index.files}
+    if {id for ids in table.values() for id in ids} != set(labels):
+        yield "文件表列出的文件与索引中的不同。"
     listed = all(_listed(label, table) for own in labels.values() for label in own)
     borne = all(any(below(label, source) for label in labels[id]) for source, ids in table.items() for id in ids)
     if len(table) != len(index.files) or not listed or not borne:
@@ -66,6 +70,8 @@ def _documents(index: Index) -> Iterator[str]:
     for entry in index.metas.values():
         document = index.document(entry.id)
         length = len(document.text)
+        if index.whole(entry.id) != whole_of(document.meta, document.text):
+            yield f"文件 {entry.source} 供比对的文字与原文不符。"
         said = (relation.span for relation in document.meta.relations)
         spans = [*document.sections, *document.body, *document.meta.proof.values(), *said]
         if length != entry.length or any(not 0 <= span.start <= span.end <= length for span in spans):
@@ -103,15 +109,18 @@ def _tokens(index: Index) -> Iterator[str]:
 
 
 def _self_search(index: Index) -> Iterator[str]:
-    """Each passage's own vector must find it first, or another one that is just as near."""
-    for start in range(0, len(index), _BLOCK):
-        vectors = index.vectors.vectors(start, min(start + _BLOCK, len(index)))
-        norms = np.linalg.norm(vectors, axis=1)
-        for row in np.flatnonzero(~(np.abs(norms - 1) < 1e-3)):
-            yield f"第 {start + row} 段的向量长度不是 1。"
+    """Every vector's length; and that a passage's own vector finds it first, or another one that is just as near.
+
+    Of more than `_SEARCHED` passages so many are searched for, spread over all: the time would grow with the square.
+    """
+    every = len(index) // _SEARCHED + 1
+    for start in range(0, len(index), _BLOCK * every):
+        vectors = index.vectors.vectors(start, min(start + _BLOCK * every, len(index)))
         own = (vectors * vectors).sum(axis=1)
-        for row in np.flatnonzero(~(own >= index.vectors.best(vectors) - _CLOSE)):
-            yield f"第 {start + row} 段不能由自己的向量找到。"
+        for row in np.flatnonzero(~(np.abs(np.sqrt(own) - 1) < 1e-3)):
+            yield f"第 {start + row} 段的向量长度不是 1。"
+        for row in np.flatnonzero(~(np.abs(own[::every] - index.vectors.best(vectors[::every])) < _CLOSE)):
+            yield f"第 {start + row * every} 段不能由自己的向量找到。"
 
 
 def _embeddings(index: Index, embedder: Embedder) -> Iterator[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rag.schema import Document, Metadata, Passage, Relation, Section, Span, to_json
+from rag.text import compact, normalise
 
 SCHEMA = 1
 """Version of the layout on disk."""
@@ -183,7 +184,7 @@ def document_from_json(entry: DocumentEntry, value: Mapping[str, Any]) -> Docume
     return Document(
         id=entry.id, source=entry.source, sha256=entry.sha256, text=value["text"], meta=entry.meta, also_at=entry.also_at,
         sections=tuple(map(_section_from_json, value["sections"])),
-        body=tuple(Span(**s) for s in value["body"]), pages=tuple(value["pages"]),
+        body=tuple(Span(s["start"], s["end"]) for s in value["body"]), pages=tuple(value["pages"]),
     )
 
 
@@ -204,6 +205,16 @@ def document_to_json(document: Document) -> dict[str, Any]:
     """The part of a document that `DocumentEntry` leaves out."""
     return {"text": document.text, "sections": to_json(document.sections), "body": to_json(document.body),
             "pages": to_json(document.pages)}
+
+
+def whole_of(meta: Metadata, text: str) -> str:
+    """Title, issuers and text in the form in which texts are compared, without white space: for what may stand anywhere."""
+    return compact(normalise("\n".join((meta.title or "", meta.issuer or "", text))))
+
+
+def dump_whole(meta: Metadata, text: str) -> bytes:
+    """`whole_of` as a line; white space having been removed, the line end is one."""
+    return whole_of(meta, text).encode("utf-8", "surrogatepass") + b"\n"
 
 
 def entry_from_json(value: Mapping[str, Any]) -> DocumentEntry:

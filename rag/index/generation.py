@@ -6,67 +6,71 @@ A generation is a folder of immutable files:
     documents.json                     the light part of every document, in order of source (entries.DocumentEntry)
     files.json                         roots, files that were seen (entries.FileEntry), files that stay out (Withdrawn)
     texts.jsonl, texts.offsets         the heavy part of document n in line n
+    wholes.txt, wholes.offsets         its words as they are compared (entries.whole_of), in line n
     passages.jsonl, passages.offsets   passage n in line n; n is the row of vectors, tokens and lexical index
-    vectors.faiss                      one unit vector a passage
+    vectors.float32                    one unit vector a passage
+    vectors.codes                      one bit of it a dimension, when there are many passages (stores/faiss.py)
     tokens.int8, spans.int32, tokens.offsets   a direction for each token, and where it lies in the passage's text
     keys.sha256                        32 bytes a passage: what its embedding was computed from
     lexical/, document_lexical/        tantivy
 
-Offsets are little-endian int64 [n + 1]. Digests are checked before anything is parsed.
+Offsets are little-endian int64 [n + 1]. Digests are checked before anything is parsed. What is only ever read by position
+(`verified.is_raw`) may have been checked at an earlier opening: see `verified`.
 """
 
+import gc
 import hashlib
 import mmap
 import os
-import re
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from rag.errors import IndexDamaged
-from rag.files import contents, digest_of, inside, read_small
-from rag.index import entries
+from rag.files import DISK, Disk, contents, read_small
+from rag.index import entries, verified
 from rag.index.entries import DocumentEntry, FileEntry, Manifest, Withdrawn
 from rag.index.publish import current_candidates, read_pointers
 from rag.index.scan import Anchor
+from rag.index.verified import CODES, DOCUMENT_LEXICAL, EARLIER, LEXICAL, VECTORS, damaged
 from rag.lexical import LexicalIndex
 from rag.schema import Document, Passage
-from rag.stores.faiss import FaissStore
+from rag.stores.faiss import FaissStore, encoded, worth_coding
 from rag.validity import Collection
 
-PLAIN = (
-    "documents.json", "files.json", "texts.jsonl", "texts.offsets", "passages.jsonl", "passages.offsets",
-    "vectors.faiss", "tokens.int8", "spans.int32", "tokens.offsets", "keys.sha256",
-)
-LEXICAL, DOCUMENT_LEXICAL = "lexical", "document_lexical"
-_LEXICAL_FILE = re.compile(rf"({LEXICAL}|{DOCUMENT_LEXICAL})/[A-Za-z0-9._]+")
-MANIFEST_LIMIT = 1 << 20
-_SMALL = 1 << 24
-"""Below so many bytes in all, starting threads takes longer than hashing."""
-_HINT = "请用 wenju restore 恢复备份，或移走索引文件夹后重新运行 wenju index。"
+_PIECE = 1 << 24
+"""Bytes that are read again at a time: a hundredth of a second."""
+_HEADER = struct.Struct("<4siqqqBiQ")
+"""Of an inner-product index in FAISS's own format: kind, dimension, rows, two unused, trained, metric, numbers that follow."""
 
 
 class Index:
     """One generation, read-only. Safe to use from several threads; stays usable after its files are deleted."""
 
-    def __init__(self, folder: Path, digest: str, fallback: str | None = None) -> None:
-        """Opens the generation in `folder` whose manifest has this SHA-256. Raises IndexDamaged. See `open`."""
+    def __init__(self, folder: Path, digest: str, fallback: str | None = None, thorough: bool = True) -> None:
+        """Opens the generation in `folder` whose manifest has this SHA-256. Raises IndexDamaged. See `open`.
+
+        thorough: every byte is read; else see `verified`.
+        """
         self.generation = digest[:16]
         self.digest = digest
         self.folder = folder
         self.fallback = fallback
-        self.manifest = read_manifest(folder, digest)
+        self.manifest = verified.read_manifest(folder, digest)
+        known = verified.remembered(folder.parents[1], digest) if verified.large(self.manifest) and not thorough else {}
         try:
-            verify(folder, self.manifest)
-            self._open()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _damaged(f"{folder.name} 的内容读不出来（{error}）") from error
+            self._found = verified.verify(folder, self.manifest, known)
+            with _uncollected():
+                self._open()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+            raise damaged(f"{folder.name} 的内容读不出来（{error}）") from error
 
     def _open(self) -> None:
         folder, manifest = self.folder, self.manifest
@@ -74,22 +78,17 @@ class Index:
         self.dimension = manifest.dimension
         documents = [entries.entry_from_json(e) for e in entries.parse(_mapped(folder / "documents.json"))]
         self.metas: Mapping[str, DocumentEntry] = MappingProxyType({entry.id: entry for entry in documents})
-        seen = entries.parse(_mapped(folder / "files.json"))
-        self.roots: tuple[str, ...] = tuple(seen["roots"])
-        self.files: tuple[FileEntry, ...] = tuple(entries.file_from_json(f) for f in seen["files"])
-        self.withdrawn: tuple[Withdrawn, ...] = tuple(Withdrawn(**w) for w in seen.get("withdrawn", ()))
+        self._files_json = _mapped(folder / "files.json")
         self._texts = texts = _Lines(folder, "texts", manifest.documents)
+        self._wholes = _Lines(folder, "wholes", manifest.documents, "txt") if EARLIER not in manifest.files else None
         self._passages = passages = _Lines(folder, "passages", manifest.passages)
-        data = (folder / "vectors.faiss").read_bytes()
-        self.vectors = FaissStore.parse(data, manifest.dimension, manifest.passages)
+        self.vectors = _store(folder, manifest)
         self.lexical = LexicalIndex(folder / LEXICAL)
         self.document_lexical = LexicalIndex(folder / DOCUMENT_LEXICAL)
         self._starts = _offsets(folder / "tokens.offsets", manifest.passages, manifest.tokens)
         self._tokens = _array(folder / "tokens.int8", np.int8, (manifest.tokens, manifest.dimension))
         self._spans = _array(folder / "spans.int32", np.dtype("<i4"), (manifest.tokens, 2))
         self.keys = _array(folder / "keys.sha256", np.uint8, (manifest.passages, 32))
-        if {id for file in self.files for id in file.documents} != set(self.metas):
-            raise ValueError("files.json names other documents")
         _agree(manifest, documents, self.lexical, self.document_lexical)
         bounds = np.array([entry.rows.start for entry in documents], np.int64)
         # the caches hold the parts they need, not self: no cycle, so an index is freed as soon as it is let go
@@ -100,17 +99,18 @@ class Index:
         self._lengths = lru_cache(16384)(partial(_token_lengths, self._tokens, self._starts))
 
     @classmethod
-    def open(cls, folder: Path) -> "Index":
+    def open(cls, folder: Path, thorough: bool = False) -> "Index":
         """The current generation of the index in `folder`, or the last good one before it; then `fallback` says why.
 
+        thorough: every byte of it is read; else what is known to have been read before is not, see `verified`.
         Raises IndexMissing when nothing has been indexed, IndexDamaged when no generation is whole.
         """
         while True:
             pointers = read_pointers(folder)
-            index, problems = cls._first_good(folder)
+            index, problems = cls._first_good(folder, thorough)
             if not problems or read_pointers(folder) == pointers:  # else a writer has moved on meanwhile: look again
                 if index is None:
-                    raise IndexDamaged(f"{'；'.join(problems)}。", _HINT)
+                    raise IndexDamaged(f"{'；'.join(problems)}。", verified.HINT)
                 return index
 
     @staticmethod
@@ -120,20 +120,70 @@ class Index:
         return pointers[0].digest[:16] if pointers else ""
 
     @classmethod
-    def _first_good(cls, folder: Path) -> "tuple[Index | None, list[str]]":
+    def _first_good(cls, folder: Path, thorough: bool) -> "tuple[Index | None, list[str]]":
         """The best generation that opens, and what was wrong with those before it."""
         problems: list[str] = []
         for path, digest in current_candidates(folder, problems):
             reason = f"{'；'.join(problems)}。现在用的是完好的版本 {path.name}。" if problems else None
             try:
-                return cls(path, digest, reason), problems
+                index = cls(path, digest, reason, thorough)
             except IndexDamaged as error:
                 problems.append(error.message.rstrip("。"))
+                continue
+            with suppress(OSError):  # of a folder that may only be read, all is read each time
+                index.remember()
+            return index, problems
         return None, problems
+
+    def remember(self, folder: Path | None = None, disk: Disk = DISK) -> None:
+        """Writes down what need not be read at the next opening, if there is news. Raises OSError.
+
+        folder: where the generation lies now, if it was moved since it was opened.
+        """
+        if self._found.news:
+            folder = folder or self.folder
+            verified.remember(folder.parents[1], folder, self.digest, self._found.stamps, disk)
+
+    def proving(self) -> Iterator[None]:
+        """Reads what was taken on trust, so much at each step. Raises IndexDamaged; then the next opening reads all."""
+        for name in self._found.trusted:
+            digest = hashlib.sha256()
+            try:
+                with (self.folder / name).open("rb") as file:
+                    while piece := file.read(_PIECE):
+                        digest.update(piece)
+                        yield
+            except FileNotFoundError:
+                return  # another generation has taken the place of this one, which is served to its end
+            if digest.hexdigest() != self.manifest.files[name].sha256:
+                verified.forget(self.folder.parents[1])
+                raise damaged(f"{self.folder.name} 的 {name} 与清单不符")
 
     def __len__(self) -> int:
         """Number of passages."""
         return self.manifest.passages
+
+    @cached_property
+    def _seen(self) -> Mapping[str, Any]:
+        try:
+            return entries.parse(self._files_json)
+        except ValueError as error:
+            raise damaged(f"{self.folder.name} 的 files.json 读不出来（{error}）") from error
+
+    @cached_property
+    def roots(self) -> tuple[str, ...]:
+        """The paths that were named to be indexed."""
+        return tuple(self._seen["roots"])
+
+    @cached_property
+    def files(self) -> tuple[FileEntry, ...]:
+        """The files that were seen. Answering needs none of them: they are parsed when they are first asked for."""
+        return tuple(entries.file_from_json(f) for f in self._seen["files"])
+
+    @cached_property
+    def withdrawn(self) -> tuple[Withdrawn, ...]:
+        """The files that stay out."""
+        return tuple(Withdrawn(**w) for w in self._seen.get("withdrawn", ()))
 
     def document(self, id: str) -> Document:
         """A document with its text. Raises KeyError."""
@@ -142,6 +192,10 @@ class Index:
     def text(self, id: str) -> str:
         """A document's text alone, much cheaper than the whole of it. Raises KeyError."""
         return self._text(id)
+
+    def whole(self, id: str) -> str:
+        """A document's words in the form in which texts are compared: see `entries.whole_of`. Raises KeyError."""
+        return self.stored_whole(id).decode("utf-8", "surrogatepass").rstrip("\n")
 
     def original(self, id: str) -> bytes:
         """The file that a document was read from, byte for byte as it was indexed.
@@ -205,6 +259,13 @@ class Index:
         number = self._numbers[id]
         return self._texts.lines(number, number + 1)
 
+    def stored_whole(self, id: str) -> bytes:
+        """The line of a document in wholes.txt."""
+        number = self._numbers[id]
+        if self._wholes is None:
+            return entries.dump_whole(self.metas[id].meta, self.text(id))
+        return self._wholes.lines(number, number + 1)[0]
+
     def stored_passages(self, rows: range) -> list[bytes]:
         """The lines of passages in passages.jsonl."""
         return self._passages.lines(rows.start, rows.stop)
@@ -221,55 +282,6 @@ class Index:
         return tokens.tobytes(), spans.tobytes(), np.diff(starts)
 
 
-# ---------------------------------------------------------------- digest first
-
-def read_manifest(folder: Path, digest: str) -> Manifest:
-    """The manifest of a generation, if it has this SHA-256. Raises IndexDamaged."""
-    try:
-        data = read_small(folder / "manifest.json", MANIFEST_LIMIT + 1)
-    except OSError as error:
-        raise _damaged(f"{folder.name} 的清单读不出来（{error.strerror}）") from error
-    if len(data) > MANIFEST_LIMIT or hashlib.sha256(data).hexdigest() != digest:
-        raise _damaged(f"{folder.name} 的清单与登记的摘要不符")
-    try:
-        return parse_manifest(data)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(f"{folder.name} 的清单不合要求（{error}）") from error
-
-
-def parse_manifest(data: bytes) -> Manifest:
-    """Raises ValueError, KeyError, TypeError or AttributeError."""
-    return entries.manifest_from_json(entries.parse(data))
-
-
-def listed_paths(folder: Path, manifest: Manifest) -> dict[str, Path]:
-    """The path of each file in the manifest. Raises ValueError when a name is missing, unknown or unsafe."""
-    unknown = [name for name in manifest.files if name not in PLAIN and not _LEXICAL_FILE.fullmatch(name)]
-    if unknown or set(PLAIN) - set(manifest.files):
-        raise ValueError("the manifest lists other files than a generation has")
-    return {name: inside(folder, name) for name in manifest.files}
-
-
-def verify(folder: Path, manifest: Manifest) -> None:
-    """Every file's name, size and digest. Raises IndexDamaged, ValueError for an unsafe name."""
-    paths = listed_paths(folder, manifest)
-
-    def wrong(name: str) -> bool:
-        listed, path = manifest.files[name], paths[name]
-        return path.lstat().st_size != listed.size or digest_of(path) != listed.sha256
-
-    try:
-        if sum(listed.size for listed in manifest.files.values()) < _SMALL:
-            bad = [name for name in paths if wrong(name)]
-        else:
-            with ThreadPoolExecutor(2) as pool:  # hashing runs outside the interpreter's lock
-                bad = [name for name, is_wrong in zip(paths, pool.map(wrong, paths), strict=True) if is_wrong]
-    except OSError as error:
-        raise _damaged(f"{folder.name} 缺少文件或文件读不出来（{error.strerror}）") from error
-    if bad:
-        raise _damaged(f"{folder.name} 的 {'、'.join(bad)} 与清单不符")
-
-
 def _agree(
     manifest: Manifest, documents: list[DocumentEntry], lexical: LexicalIndex, document_lexical: LexicalIndex
 ) -> None:
@@ -283,10 +295,6 @@ def _agree(
         raise ValueError("lexical count")
 
 
-def _damaged(what: str) -> IndexDamaged:
-    return IndexDamaged(f"索引已损坏：{what}。", _HINT)
-
-
 # ---------------------------------------------------------------- reading
 
 def _mapped(path: Path) -> memoryview:
@@ -298,6 +306,19 @@ def _mapped(path: Path) -> memoryview:
         return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
     finally:
         os.close(descriptor)
+
+
+def _store(folder: Path, manifest: Manifest) -> FaissStore:
+    """The vectors; those of earlier generations are read into memory, and coded there if they are many."""
+    shape = (manifest.passages, manifest.dimension)
+    if EARLIER not in manifest.files:
+        codes = np.frombuffer(contents(folder / CODES), np.uint8) if CODES in manifest.files else None
+        return FaissStore(_array(folder / VECTORS, np.dtype("<f4"), shape), codes)
+    kind, dimension, rows, _, _, _, metric, numbers = _HEADER.unpack(read_small(folder / EARLIER, _HEADER.size))
+    if (kind, rows, dimension, metric, numbers) != (b"IxFI", *shape, 0, rows * dimension):
+        raise ValueError("vectors of another kind")
+    vectors = np.fromfile(folder / EARLIER, "<f4", offset=_HEADER.size).reshape(shape)
+    return FaissStore(vectors, encoded(vectors) if worth_coding(len(vectors)) else None)
 
 
 def _array(path: Path, kind: np.dtype | type, shape: tuple[int, int]) -> np.ndarray:
@@ -324,11 +345,24 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return rows
 
 
-class _Lines:
-    """JSON values, one a line, found by number."""
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Holds Python's search for cycles off: there are none in what is parsed, and walking through all of it again and again
+    takes longer than parsing."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
-    def __init__(self, folder: Path, name: str, count: int) -> None:
-        self._data = _mapped(folder / f"{name}.jsonl")
+
+class _Lines:
+    """Lines found by number; all but those of wholes.txt are JSON values."""
+
+    def __init__(self, folder: Path, name: str, count: int, kind: str = "jsonl") -> None:
+        self._data = _mapped(folder / f"{name}.{kind}")
         self._offsets = _offsets(folder / f"{name}.offsets", count, len(self._data))
 
     def lines(self, start: int, stop: int) -> list[bytes]:
@@ -343,16 +377,17 @@ class _Lines:
 def _read_document(lines: _Lines, metas: Mapping[str, DocumentEntry], numbers: Mapping[str, int], id: str) -> Document:
     entry = metas[id]
     try:
-        return entries.document_from_json(entry, lines[numbers[id]])
+        with _uncollected():
+            return entries.document_from_json(entry, lines[numbers[id]])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(f"文件 {entry.source} 的正文读不出来（{error}）") from error
+        raise damaged(f"文件 {entry.source} 的正文读不出来（{error}）") from error
 
 
 def _read_text(lines: _Lines, metas: Mapping[str, DocumentEntry], numbers: Mapping[str, int], id: str) -> str:
     try:
         return entries.text_from_json(lines[numbers[id]])
     except (ValueError, AttributeError) as error:
-        raise _damaged(f"文件 {metas[id].source} 的正文读不出来（{error}）") from error
+        raise damaged(f"文件 {metas[id].source} 的正文读不出来（{error}）") from error
 
 
 def _read_passage(lines: _Lines, documents: list[DocumentEntry], bounds: np.ndarray, row: int) -> Passage:
@@ -362,4 +397,4 @@ def _read_passage(lines: _Lines, documents: list[DocumentEntry], bounds: np.ndar
     try:
         return entries.passage_from_json(document.id, lines[row])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(f"第 {row} 段读不出来（{error}）") from error
+        raise damaged(f"第 {row} 段读不出来（{error}）") from error

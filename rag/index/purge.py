@@ -30,7 +30,7 @@ _LEAST = 8
 _STOPS = "。，；：！？、,.;:!?"
 _GONE = "（原文已清除）"
 _BLANKS = "\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
-_NUMBERS = (".int8", ".int32", ".offsets", ".sha256", ".faiss")
+_NUMBERS = (".int8", ".int32", ".offsets", ".sha256", ".float32", ".codes", ".faiss")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.errors import DocumentError, IndexMissing, IndexUnwritable, PartlyRead
+from rag.errors import DocumentError, IndexDamaged, IndexMissing, IndexUnwritable, PartlyRead
 from rag.files import DISK, Disk, digest_of, locked, make_folders, remove_tree, typed_errors
 from rag.index.builder import Builder, Prepared
 from rag.index.entries import DocumentEntry, Failure, Progress, Report
@@ -60,14 +60,16 @@ class _Steps:
 class _Refresh:
     """One refresh, under the writer's lock."""
 
-    def __init__(self, folder: Path, steps: _Steps, embedder: Embedder, tell: Tell, disk: Disk) -> None:
+    def __init__(
+        self, folder: Path, steps: _Steps, embedder: Embedder, tell: Tell, disk: Disk, thorough: bool = False
+    ) -> None:
         self._folder, self._steps, self._embedder = folder, steps, embedder
         self._tell, self._recipe, self._disk = tell, steps.recipe, disk
         self._ready: dict[str, list[Prepared]] = {}
         self._out = Out(())
         self._seen = Seen(folder / "seen", disk)
         try:
-            self._base: Index | None = Index.open(folder)
+            self._base: Index | None = Index.open(folder, thorough)
         except IndexMissing:
             self._base = None
 
@@ -81,6 +83,12 @@ class _Refresh:
         self._out = Out(plan.withdrawn)
         self._retry(plan, anchor)
         if base is None or self._differs(plan, base):
+            try:
+                for _ in base.proving() if base is not None else ():
+                    pass
+            except IndexDamaged:  # what has rotted must not be copied under a new digest: begin again from what is good
+                again = _Refresh(self._folder, self._steps, self._embedder, self._tell, self._disk, thorough=True)
+                return again.run(roots, remove)
             now, embedded, reused = self._build(plan, anchor, purge=bool(remove))
         else:
             now, embedded, reused = base, 0, 0
@@ -180,6 +188,8 @@ class _Refresh:
                 remove_tree(built, self._disk)
             raise
         self._clean([p.name for p in (current, keep) if p], purge)
+        with suppress(OSError):  # it will be read whole once more
+            new.remember(self._folder / "generations" / current.name, self._disk)
         return new, embedded, reused
 
     def _clean(self, keep: Sequence[str], purge: bool) -> None:

@@ -52,6 +52,12 @@ class View:
             raise KeyError(id)
         return self._index.text(id)
 
+    def whole(self, id: str) -> str:
+        """See `Index.whole`. Raises KeyError for a document that is not in view."""
+        if id not in self.metas:
+            raise KeyError(id)
+        return self._index.whole(id)
+
     def original(self, id: str) -> bytes:
         """See `Index.original`. Raises KeyError for a document that is not in view."""
         if id not in self.metas:

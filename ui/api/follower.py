@@ -2,6 +2,8 @@
 
 One thread looks at what CURRENT names. A new generation is opened there, off the path of every request, and then put in
 the old one's place by one assignment; requests that run keep the old one alive until the last of them is done.
+Between two looks it reads a piece of what opening a large index took on trust; is that damaged, the generation before it
+is served.
 """
 
 import logging
@@ -29,6 +31,7 @@ class Follower:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._refused, self._waits = "", 0
+        self._proved, self._proof = "", iter(())
 
     def start(self) -> None:
         """Begins to look."""
@@ -58,9 +61,26 @@ class Follower:
         _log.info("现在用的是版本 %s", taken)
         return taken != served.generation
 
+    def prove(self) -> bool:
+        """Reads a piece more of what was taken on trust; whether it was bad and another generation has taken over.
+
+        Raises what opening another generation raises; what is served then goes on being served.
+        """
+        served = self._service.pipeline
+        if served.generation != self._proved:
+            self._proved, self._proof = served.generation, served.proving()
+        try:
+            next(self._proof, None)
+            return False
+        except WenjuError as error:
+            _log.error("正在使用的版本 %s 已损坏：%s", served.generation, error)
+        self._service.pipeline = served.renewed(thorough=True)
+        return True
+
     def _run(self) -> None:
         while not self._stopped.wait(self.seconds):
             try:
                 self.look()
+                self.prove()
             except Exception:  # the thread must outlive whatever a broken disk makes of a look
                 _log.exception("查看索引时出错")
