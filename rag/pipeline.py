@@ -20,11 +20,11 @@ from rag.checks import vague
 from rag.citations import problems
 from rag.config import Settings
 from rag.enumerations import whole_list
-from rag.errors import ModelError, QuestionError, UsageError, WenjuError
+from rag.errors import EngineError, ModelError, QuestionError, UsageError, WenjuError
 from rag.fitted import FEATURES
 from rag.generators import extractive
 from rag.generators.guard import Guard
-from rag.index import Index, Progress, Report, View, Watcher, refresh, withdraw
+from rag.index import Engine, Index, Progress, Report, View, Watcher, refresh, withdraw
 from rag.protocols import Embedder
 from rag.query import Query, understand
 from rag.reranking import best_matches
@@ -42,6 +42,8 @@ _STALE = ("expired", "superseded")
 _VIEWS = 32
 """Views of one generation that are kept; each holds a lexical index of its own in memory."""
 
+_ALIVE = 2.0
+"""Seconds within which the vector server gives a sign of life."""
 _DEPTH = 10
 """How many passages an answer is chosen from."""
 
@@ -68,10 +70,10 @@ class Pipeline:
 
     @classmethod
     def open(cls, settings: Settings) -> "Pipeline":
-        """The pipeline over the current generation. Raises IndexMissing, IndexDamaged, ModelError."""
+        """The pipeline over the current generation. Raises IndexMissing, IndexDamaged, EngineError, ModelError."""
         from rag.embedding import SentenceEmbedder
 
-        index = Index.open(settings.index)
+        index = opened(settings)
         return cls(settings, index, SentenceEmbedder.load(settings), guarded(settings))
 
     @property
@@ -108,14 +110,24 @@ class Pipeline:
     def renewed(self) -> "Pipeline":
         """A pipeline over the generation that is current now, with the same embedder; this one when there is none.
 
-        Raises IndexDamaged, IndexMissing, and ModelError when the index was built with another model.
+        Raises IndexDamaged, IndexMissing, EngineError, and ModelError when the index was built with another model.
         """
-        index = Index.open(self.settings.index)
+        index = opened(self.settings)
         if index.digest == self.index.digest:
             return self
         if index.embedder_digest != self.embedder.digest:
             raise ModelError(f"索引改用了向量模型 {index.embedder_name}。", "请重新启动服务。")
         return Pipeline(self.settings, index, self.embedder, self.model)
+
+    def trouble(self) -> str:
+        """Why no question can be answered now, in Chinese; "" when all that is needed is there."""
+        engine = engine_of(self.settings)
+        try:
+            if engine:
+                engine.milvus.ping(_ALIVE)
+        except EngineError as error:
+            return error.message
+        return ""
 
     # ------------------------------------------------------------ the three questions one can ask
 
@@ -371,6 +383,22 @@ class Pipeline:
             return None
 
 
+@lru_cache(maxsize=8)
+def engine_of(settings: Settings) -> Engine | None:
+    """The server that searches the index, None when this process does. Connects when it is first needed."""
+    if settings.store == "faiss":
+        return None
+    from rag.stores.milvus import Milvus
+
+    return Engine(Milvus.of(settings), settings.index)
+
+
+def opened(settings: Settings) -> Index:
+    """The current generation, with whatever searches it. Raises IndexMissing, IndexDamaged, EngineError."""
+    index, engine = Index.open(settings.index), engine_of(settings)
+    return engine.attach(index) if engine else index
+
+
 def guarded(settings: Settings) -> Guard | None:
     """The language model that the settings name, within its bounds; None for the extractive generator. Raises ModelError."""
     match settings.generator:
@@ -398,14 +426,14 @@ def build_index(
     from rag.passages import cut
 
     if embedder is None and remove and not paths:
-        return withdraw(settings.index, remove)
+        return withdraw(settings.index, remove, engine=engine_of(settings))
     if embedder is None:
         from rag.embedding import SentenceEmbedder
 
         embedder = SentenceEmbedder.load(settings)
     most = settings.max_file_mb * 2**20
     return refresh(settings.index, paths, lambda path, source: load(path, source, most), cut, embedder, progress, remove,
-                   recipe=_reading_recipe(), complete=completed)
+                   recipe=_reading_recipe(), complete=completed, engine=engine_of(settings))
 
 
 def watch_index(

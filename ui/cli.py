@@ -283,11 +283,12 @@ def _docs(args: argparse.Namespace) -> int:
 
 def _purge(args: argparse.Namespace, settings: Settings) -> int:
     from rag.index import purge
+    from rag.pipeline import engine_of
     from ui.upkeep import purged_lines
 
     if args.id is None:
         raise UsageError("没有说要清除哪份文件。", "写法：wenju docs --purge ID")
-    done = purge(settings.home, settings.index, args.id)
+    done = purge(settings.home, settings.index, args.id, engine=engine_of(settings))
     _json(done) if args.json else print("\n".join(purged_lines(done)))
     return FAILED if done.found else DONE
 
@@ -332,8 +333,10 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     from rag.index import check
+    from rag.pipeline import engine_of
 
-    return _verdict(args, check(_settings(args).index), "索引完好。")
+    settings = _settings(args)
+    return _verdict(args, check(settings.index, engine=engine_of(settings)), "索引完好。")
 
 
 def _models(args: argparse.Namespace) -> int:
@@ -368,8 +371,10 @@ def _backup(args: argparse.Namespace) -> int:
 
 def _restore(args: argparse.Namespace) -> int:
     from rag.index import restore
+    from rag.pipeline import engine_of
 
-    generation = restore(Path(args.file), _settings(args).index)
+    settings = _settings(args)
+    generation = restore(Path(args.file), settings.index, engine=engine_of(settings))
     _json({"generation": generation}) if args.json else print("已恢复。")
     return DONE
 

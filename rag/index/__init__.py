@@ -3,6 +3,7 @@
 from rag.index.backup import backup, restore
 from rag.index.builder import passage_context
 from rag.index.check import check
+from rag.index.engine import Engine
 from rag.index.entries import DocumentEntry, Duplicate, Failure, FileEntry, Progress, Report
 from rag.index.generation import Index
 from rag.index.purge import Purged, purge, withdraw
@@ -11,6 +12,6 @@ from rag.index.view import View
 from rag.index.watch import Watcher
 
 __all__ = [
-    "DocumentEntry", "Duplicate", "Failure", "FileEntry", "Index", "Progress", "Purged", "Report", "View", "Watcher",
+    "DocumentEntry", "Duplicate", "Engine", "Failure", "FileEntry", "Index", "Progress", "Purged", "Report", "View", "Watcher",
     "backup", "check", "passage_context", "purge", "refresh", "restore", "withdraw",
 ]

@@ -9,10 +9,11 @@ from pathlib import Path
 from rag.errors import DocumentError, IndexMissing, IndexUnwritable, PartlyRead
 from rag.files import DISK, Disk, digest_of, locked, make_folders, remove_tree, typed_errors
 from rag.index.builder import Builder, Prepared
+from rag.index.engine import Engine
 from rag.index.entries import DocumentEntry, Failure, Progress, Report
 from rag.index.generation import Index
 from rag.index.plan import EMPTIED, Group, Out, Plan, Planner, Tell
-from rag.index.publish import Pointer, collect_garbage, lock_path, point, publish, staging, tidy
+from rag.index.publish import Pointer, collect_garbage, lock_path, point, publish, read_pointers, staging, tidy
 from rag.index.scan import Anchor, Seen, absolute
 from rag.loading.overrides import SUFFIX
 from rag.protocols import Embedder
@@ -27,7 +28,7 @@ Complete = Callable[[Sequence[Document], bytes, str], Sequence[Document]]
 def refresh(
     folder: Path, roots: Sequence[Path], load: Load, cut: Cut, embedder: Embedder, progress: Tell | None = None,
     remove: Sequence[str] = (), recipe: str = "", disk: Disk = DISK,
-    complete: Complete = lambda documents, sidecar, name: documents,
+    complete: Complete = lambda documents, sidecar, name: documents, engine: Engine | None = None,
 ) -> Report:
     """Indexes what is new or changed below `roots`, drops what is gone, and publishes a generation if anything differs.
 
@@ -37,14 +38,15 @@ def refresh(
     complete: called with the documents of one file after they have been cut, the corrections that lie beside it (b"": none)
     and their name; gives the documents as they are to be known. Raises DocumentError.
     recipe: whatever else decides what `load` and `cut` give; when it changes, every file below `roots` is read again.
+    engine: the server that holds a copy of the generation before it becomes current.
     Paths indexed earlier and not named now stay as they are.
-    Raises UsageError, IndexBusy, IndexDamaged, IndexUnwritable; the current generation is then what it was.
+    Raises UsageError, IndexBusy, IndexDamaged, IndexUnwritable, EngineError; the current generation is then what it was.
     """
     with typed_errors("更新索引"):
         make_folders(folder, disk)
         with locked(lock_path(folder)):
             steps = _Steps(load, cut, complete, recipe)
-            return _Refresh(folder, steps, embedder, progress or (lambda _: None), disk).run(roots, remove)
+            return _Refresh(folder, steps, embedder, progress or (lambda _: None), disk, engine).run(roots, remove)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,10 @@ class _Steps:
 class _Refresh:
     """One refresh, under the writer's lock."""
 
-    def __init__(self, folder: Path, steps: _Steps, embedder: Embedder, tell: Tell, disk: Disk) -> None:
-        self._folder, self._steps, self._embedder = folder, steps, embedder
+    def __init__(
+        self, folder: Path, steps: _Steps, embedder: Embedder, tell: Tell, disk: Disk, engine: Engine | None = None
+    ) -> None:
+        self._folder, self._steps, self._embedder, self._engine = folder, steps, embedder, engine
         self._tell, self._recipe, self._disk = tell, steps.recipe, disk
         self._ready: dict[str, list[Prepared]] = {}
         self._out = Out(())
@@ -84,9 +88,13 @@ class _Refresh:
             now, embedded, reused = self._build(plan, anchor, purge=bool(remove))
         else:
             now, embedded, reused = base, 0, 0
+            if self._engine:
+                self._engine.fill(base)
             if base.fallback:  # the files are as the earlier generation has them: make it the current one
                 point(self._folder, [Pointer(base.folder.name, base.digest)], self._disk)
                 self._clean([base.folder.name], purge=False)
+        if self._engine:
+            self._engine.settle(now.generation, [p.digest[:16] for p in read_pointers(self._folder) or []])
         self._seen.save(m.entry.path for m in plan.members)
         return Report(
             **planner.report(plan, now.metas), documents=len(now.metas), passages=len(now), embedded=embedded, reused=reused,
@@ -173,6 +181,8 @@ class _Refresh:
                 remove_tree(built, self._disk)
                 return self._base, 0, 0
             self._tell(Progress("publish", len(plan.groups), len(plan.groups), embedded=embedded))
+            if self._engine:
+                self._engine.fill(new)
             keep = None if purge or self._base is None else Pointer(self._base.folder.name, self._base.digest)
             current = publish(self._folder, built, digest, keep, self._disk)
         except BaseException:

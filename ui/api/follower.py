@@ -1,6 +1,6 @@
-"""Takes up new generations of the index while the service runs.
+"""Takes up new generations of the index while the service runs, and keeps an eye on what answering needs.
 
-One thread looks at what CURRENT names. A new generation is opened there, off the path of every request, and then put in
+One thread looks at what CURRENT names, and whether the vector server is there. A new generation is opened there, off the path of every request, and then put in
 the old one's place by one assignment; requests that run keep the old one alive until the last of them is done.
 """
 
@@ -58,9 +58,17 @@ class Follower:
         _log.info("现在用的是版本 %s", taken)
         return taken != served.generation
 
+    def _ask_engine(self) -> None:
+        """Notes, and logs when it changes, whether the vector server is there."""
+        before, now = self._service.trouble, self._service.pipeline.trouble()
+        self._service.trouble = now
+        if now != before:
+            _log.error("不能作答：%s", now) if now else _log.info("又能作答了")
+
     def _run(self) -> None:
         while not self._stopped.wait(self.seconds):
             try:
                 self.look()
+                self._ask_engine()
             except Exception:  # the thread must outlive whatever a broken disk makes of a look
                 _log.exception("查看索引时出错")
