@@ -39,9 +39,8 @@ class Gate:
 
     def close(self) -> None:
         """Lets go of the port and of all that went through it."""
-        self._listening.close()
-        for one in self._open:
-            with_reset(one)
+        for one in (self._listening, *self._open):
+            _hang_up(one)
         self._open.clear()
 
     def reopen(self) -> None:
@@ -68,12 +67,12 @@ class Gate:
         except OSError:
             pass
         finally:
-            with_reset(source)
-            with_reset(target)
+            _hang_up(source)
+            _hang_up(target)
 
 
-def with_reset(one: socket.socket) -> None:
-    """Closes a connection for both directions."""
+def _hang_up(one: socket.socket) -> None:
+    """Ends a connection, or the waiting for one, also in the threads that hold it."""
     with suppress(OSError):
         one.shutdown(socket.SHUT_RDWR)
     one.close()

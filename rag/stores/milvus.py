@@ -35,6 +35,8 @@ _MOST = 16_384
 _ANSWER, _WORK = 10.0, 300.0
 """Seconds within which a question, and a change, must be done."""
 _SPARSE_SINCE = (2, 4)
+_AT_ONCE = {"grpc.use_local_subchannel_pool": 1, "grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 1000}
+"""A server that is back is noticed at once; gRPC would wait up to two minutes."""
 _IP = {"metric_type": "IP"}
 _Ranking = tuple[np.ndarray, np.ndarray]
 
@@ -159,7 +161,7 @@ class Milvus:
             if self._client is None:
                 pymilvus = _library()
                 try:
-                    client = pymilvus.MilvusClient(uri=self._uri, token=self._token, timeout=_ANSWER)
+                    client = pymilvus.MilvusClient(self._uri, token=self._token, timeout=_ANSWER, dedicated=True, grpc_options=_AT_ONCE)
                     version = client.get_server_version(timeout=_ANSWER)
                 except Exception as error:
                     raise self._explained(error) from error
