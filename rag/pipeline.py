@@ -24,7 +24,7 @@ from rag.errors import EngineError, ModelError, QuestionError, UsageError, Wenju
 from rag.fitted import FEATURES
 from rag.generators import extractive
 from rag.generators.guard import Guard
-from rag.index import Engine, Index, Progress, Report, View, Watcher, refresh, withdraw
+from rag.index import Engine, Index, Part, PartReport, Progress, Report, View, Watcher, fill_part, refresh, withdraw
 from rag.protocols import Embedder
 from rag.query import Query, understand
 from rag.reranking import best_matches
@@ -421,19 +421,30 @@ def build_index(
     progress: Callable[[Progress], None] | None = None, embedder: Embedder | None = None,
 ) -> Report:
     """Brings the index up to date with files and folders. See `index.refresh`."""
-    from rag.loading import load
     from rag.loading.overrides import completed
     from rag.passages import cut
 
     if embedder is None and remove and not paths:
         return withdraw(settings.index, remove, engine=engine_of(settings))
-    if embedder is None:
-        from rag.embedding import SentenceEmbedder
-
-        embedder = SentenceEmbedder.load(settings)
-    most = settings.max_file_mb * 2**20
-    return refresh(settings.index, paths, lambda path, source: load(path, source, most), cut, embedder, progress, remove,
+    return refresh(settings.index, paths, _loader(settings), cut, embedder or _embedder(settings), progress, remove,
                    recipe=_reading_recipe(), complete=completed, engine=engine_of(settings))
+
+
+def build_part(
+    settings: Settings, paths: Sequence[Path], part: Part, progress: Callable[[Progress], None] | None = None,
+    embedder: Embedder | None = None,
+) -> PartReport:
+    """Embeds one part of the files for the index that another process will publish. See `index.fill_part`.
+
+    Raises UsageError unless a server holds the vectors.
+    """
+    from rag.loading.overrides import completed
+    from rag.passages import cut
+
+    if (engine := engine_of(settings)) is None:
+        raise UsageError("几台机器分着编入，要用 Milvus 汇总。", "请先设置 store = \"milvus\" 和 milvus.uri。")
+    return fill_part(settings.index, paths, part, _loader(settings), cut, embedder or _embedder(settings), engine, progress,
+                     recipe=_reading_recipe(), complete=completed)
 
 
 def watch_index(
@@ -444,10 +455,7 @@ def watch_index(
 
     seconds: between two looks. A refresh that fails is tried again at the next look.
     """
-    if embedder is None:
-        from rag.embedding import SentenceEmbedder
-
-        embedder = SentenceEmbedder.load(settings)
+    embedder = embedder or _embedder(settings)
     watcher = Watcher(paths, settings.index, stopped, seconds)
     while watcher.changed():
         try:
@@ -457,6 +465,19 @@ def watch_index(
         except WenjuError as error:
             watcher.retry()
             yield error
+
+
+def _embedder(settings: Settings) -> Embedder:
+    from rag.embedding import SentenceEmbedder
+
+    return SentenceEmbedder.load(settings)
+
+
+def _loader(settings: Settings) -> Callable[[Path, str], list[Document]]:
+    """Reads files of a bearable size."""
+    from rag.loading import load
+
+    return lambda path, source: load(path, source, settings.max_file_mb * 2**20)
 
 
 def _reading_recipe() -> str:

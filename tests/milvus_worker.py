@@ -1,6 +1,7 @@
 """A process that works on an index whose vectors a Milvus server holds: `python milvus_worker.py JOB URI NAME FOLDER DOCS`.
 
 index: brings the index up to date, two rows at a time and slowly, so that it can be killed in the middle.
+K/N: embeds that part of the documents, two passages at a time and slowly.
 search: one query a line on standard input, the texts of its hits as JSON on standard output; takes up new generations.
 """
 
@@ -10,11 +11,13 @@ import time
 from pathlib import Path
 
 from fakes import HashEmbedder
-from index_fakes import index_of
+from index_fakes import cut, index_of, load
 
+import rag.index.parts
 import rag.stores.milvus
-from rag.index import Engine, Index
+from rag.index import Engine, Index, Part, fill_part
 from rag.stores.milvus import Milvus
+from rag.stores.milvus_parts import Parts
 
 
 def search(engine: Engine, folder: Path) -> None:
@@ -26,11 +29,27 @@ def search(engine: Engine, folder: Path) -> None:
         print(json.dumps([index.generation, [index.passage(int(row)).text for row in rows]]), flush=True)  # noqa: T201
 
 
+def part(engine: Engine, folder: Path, docs: Path, part: Part) -> None:
+    rag.index.parts._WAITING = 2
+    put = Parts.put
+
+    def slowly(self: Parts, values: dict[bytes, bytes]) -> None:
+        put(self, values)
+        print(len(values), flush=True)  # noqa: T201
+        time.sleep(0.3)
+
+    Parts.put = slowly
+    done = fill_part(folder, [docs], part, load, cut, HashEmbedder(), engine)
+    print(json.dumps([done.files, done.passages, done.embedded, done.reused]))  # noqa: T201
+
+
 def main() -> None:
     job, uri, name, folder, docs = sys.argv[1:]
     engine = Engine(Milvus(uri, name), Path(folder))
     if job == "search":
         return search(engine, Path(folder))
+    if "/" in job:
+        return part(engine, Path(folder), Path(docs), Part.parse(job))
     rag.stores.milvus._BATCH = 2
     made = rag.stores.milvus._records
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from fakes import HashEmbedder
 from index_fakes import index_of, memory_folder, notices, write
-from milvus_server import Gate
+from milvus_server import Gate, worker
 
 from eval.sets import find_set, load_set
 from rag.config import load_settings
@@ -203,19 +203,13 @@ def test_check_sees_what_is_wrong_on_the_server(engine: Engine, place: Path, wro
 
 # ---------------------------------------------------------------- a writer that dies
 
-def worker(job: str, milvus: Milvus, place: Path, **more: object) -> subprocess.Popen:
-    command = [sys.executable, str(HERE / "milvus_worker.py"), job, milvus._uri, milvus.name, str(place / "home" / "index"), str(place / "docs")]
-    environment = {**os.environ, "PYTHONPATH": f"{HERE.parent}{os.pathsep}{HERE}"}
-    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, **more)
-
-
 def test_readers_of_several_processes_go_on_while_a_writer_is_killed_and_another_finishes(
     milvus_address: str, place: Path
 ) -> None:
     engine = Engine(Milvus(milvus_address, f"engine{next(_names)}"), place / "home" / "index")
     first = indexed(engine, place)
     question, new = "汛期每日巡查堤坝。", "汛期每日巡查堤坝。"
-    readers = [worker("search", engine.milvus, place, stdin=subprocess.PIPE) for _ in range(2)]
+    readers = [worker("search", engine.milvus, place) for _ in range(2)]
 
     def ask(reader: subprocess.Popen) -> list:
         reader.stdin.write(question + "\n")

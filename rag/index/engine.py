@@ -22,9 +22,12 @@ from rag.errors import EngineError
 from rag.files import DISK, Disk, read_small, replace_file
 from rag.index import entries
 from rag.index.generation import Index
+from rag.index.parts import Filling
 from rag.lexical import LexicalIndex
+from rag.protocols import Embedder
 from rag.stores.faiss import FaissStore
-from rag.stores.milvus import FIELDS, Milvus, MilvusStore, Rows
+from rag.stores.milvus import FIELDS, Milvus, MilvusStore, Rows, token_id
+from rag.stores.milvus_parts import Parts
 
 _K1, _B = 1.2, 0.75
 _RECORD = "collections"
@@ -87,6 +90,17 @@ class Engine:
         except EngineError as error:
             yield str(error)
 
+    def filling(self, embedder: Embedder) -> Filling:
+        """Where parts of an index leave their embeddings of this model."""
+        return Filling(self._parts(embedder), embedder)
+
+    def filled(self, embedder: Embedder) -> Filling | None:
+        """What parts have left there, if anything."""
+        return self.filling(embedder) if self._parts(embedder).there() else None
+
+    def _parts(self, embedder: Embedder) -> Parts:
+        return Parts(self.milvus, f"{self.milvus.name}_parts_{embedder.digest[:16]}")
+
     def _made(self) -> list[str]:
         with suppress(OSError, ValueError):
             made = entries.parse(read_small(self._record, 1 << 20))
@@ -146,8 +160,6 @@ def _weights(lexical: LexicalIndex, field: str) -> Callable[[int], Mapping[int, 
 
     Summed over the tokens of a question this is `LexicalIndex.search`'s score: same formula, same rounded lengths.
     """
-    from rag.stores.milvus import token_id
-
     total = len(lexical)
     mean = sum(len(lexical.terms(row)[field].split()) for row in range(total)) / max(total, 1)
     known = cache(token_id)

@@ -1,7 +1,7 @@
 """Brings an index up to date with files and folders: what is new is read, cut and embedded; the rest is taken over."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from rag.index.builder import Builder, Prepared
 from rag.index.engine import Engine
 from rag.index.entries import DocumentEntry, Failure, Progress, Report
 from rag.index.generation import Index
+from rag.index.parts import Filling, Part, PartReport
 from rag.index.plan import EMPTIED, Group, Out, Plan, Planner, Tell
 from rag.index.publish import Pointer, collect_garbage, lock_path, point, publish, read_pointers, staging, tidy
 from rag.index.scan import Anchor, Seen, absolute
@@ -49,6 +50,19 @@ def refresh(
             return _Refresh(folder, steps, embedder, progress or (lambda _: None), disk, engine).run(roots, remove)
 
 
+def fill_part(
+    folder: Path, roots: Sequence[Path], part: Part, load: Load, cut: Cut, embedder: Embedder, engine: Engine,
+    progress: Tell | None = None, recipe: str = "", complete: Complete = lambda documents, sidecar, name: documents,
+) -> PartReport:
+    """Embeds the new and changed files of one part below `roots` for the refresh that will publish them: see `parts`.
+
+    Changes nothing in `folder`. Raises UsageError, IndexDamaged, EngineError.
+    """
+    with typed_errors("按份编入"):
+        steps = _Steps(load, cut, complete, recipe)
+        return _Refresh(folder, steps, embedder, progress or (lambda _: None), DISK, engine).part(roots, part)
+
+
 @dataclass(frozen=True, slots=True)
 class _Steps:
     """How a file becomes documents and passages."""
@@ -68,6 +82,7 @@ class _Refresh:
         self._folder, self._steps, self._embedder, self._engine = folder, steps, embedder, engine
         self._tell, self._recipe, self._disk = tell, steps.recipe, disk
         self._ready: dict[str, list[Prepared]] = {}
+        self._filled: Filling | None = None
         self._out = Out(())
         self._seen = Seen(folder / "seen", disk)
         try:
@@ -100,6 +115,32 @@ class _Refresh:
             **planner.report(plan, now.metas), documents=len(now.metas), passages=len(now), embedded=embedded, reused=reused,
             generation=now.generation, seconds=round(time.monotonic() - began, 3), warning=base.fallback if base is not None else None,
         )
+
+    def part(self, roots: Sequence[Path], part: Part) -> PartReport:
+        """See `fill_part`."""
+        began, base, anchor = time.monotonic(), self._base, Anchor(absolute(self._folder).parent.parent)
+        planner = Planner(base, anchor, self._seen, self._recipe, self._tell)
+        plan = planner.plan({anchor.key(absolute(r)): absolute(r) for r in roots}, (), absolute(self._folder))
+        self._out = Out(plan.withdrawn)
+        own = [group for group in plan.groups if group.to_read and part.has(group.members[0].entry.sha256)]
+        done, read = 0, 0
+
+        def documents() -> Iterator[Prepared]:
+            nonlocal done, read
+            for group in own:
+                yield from self._read(group, anchor)
+                done, read = done + 1, read + group.size
+
+        def told(passages: int, embedded: int) -> None:
+            self._tell(Progress("build", done, len(own), "", embedded, passages, read, sum(group.size for group in own)))
+
+        assert self._engine
+        indexed = {key.tobytes() for key in base.keys} if base is not None else set()
+        passages, embedded = self._engine.filling(self._embedder).fill(documents(), indexed, told)
+        entries = [group.members[0].entry for group in own]
+        failed = [Failure(entry.source, entry.error) for entry in entries if entry.error is not None]
+        return PartReport(f"{part.number}/{part.of}", len(own), tuple(failed), passages, embedded, passages - embedded,
+                          round(time.monotonic() - began, 3))
 
     # ------------------------------------------------------------ reading
 
@@ -174,6 +215,7 @@ class _Refresh:
     def _build(self, plan: Plan, anchor: Anchor, purge: bool) -> tuple[Index, int, int]:
         """The new generation, published; how many passages were embedded and how many taken over."""
         built = staging(self._folder, self._disk)
+        self._filled = self._engine.filled(self._embedder) if self._engine else None
         try:
             digest, embedded, reused = self._written(plan, anchor, built)
             new = Index(built, digest)  # what could not be opened again must not become current
@@ -190,6 +232,8 @@ class _Refresh:
                 remove_tree(built, self._disk)
             raise
         self._clean([p.name for p in (current, keep) if p], purge)
+        if self._filled:
+            self._filled.drop()
         return new, embedded, reused
 
     def _clean(self, keep: Sequence[str], purge: bool) -> None:
@@ -210,7 +254,8 @@ class _Refresh:
         def told(embedded: int) -> None:
             self._tell(Progress("build", done, total, source, embedded, builder.passages, read, to_read))
 
-        builder = Builder(built, self._embedder, self._base, self._disk, told)
+        taken = self._filled.taken if self._filled else lambda keys: {}
+        builder = Builder(built, self._embedder, self._base, self._disk, told, taken)
         try:
             added: dict[str, _Added] = {}
             for number, group in enumerate(plan.groups):

@@ -178,20 +178,30 @@ class Milvus:
         kind, code = type(error).__name__, getattr(error, "code", "")
         return EngineError(f"Milvus（{where}）没有完成请求（{kind} {code if isinstance(code, int) else ''}）。", "请查看 Milvus 的日志。")
 
-    def _create(self, name: str, dimension: int, total: int) -> None:
+    def create(
+        self, name: str, fields: Mapping[str, tuple[str, Mapping[str, Any]]],
+        indexes: Mapping[str, tuple[str, str, Mapping[str, Any]]],
+    ) -> None:
+        """A new collection. fields: name of the type, and what pymilvus takes besides. indexes: kind, metric, parameters."""
         from pymilvus import DataType
 
         client = self._connected()
-        schema, indexes = client.create_schema(auto_id=False, enable_dynamic_field=False), client.prepare_index_params()
-        schema.add_field("row", DataType.INT64, is_primary=True)
-        schema.add_field("document", DataType.INT64)
-        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
-        graph = {} if total <= EXACT else {"M": 32, "efConstruction": 200}
-        indexes.add_index("vector", index_type="HNSW" if graph else "FLAT", metric_type="IP", params=graph)
-        for field in FIELDS if self.sparse else ():
-            schema.add_field(field, DataType.SPARSE_FLOAT_VECTOR)
-            indexes.add_index(field, index_type="SPARSE_INVERTED_INDEX", metric_type="IP")
-        self.call("create_collection", name, schema=schema, index_params=indexes, seconds=_WORK)
+        schema, indexing = client.create_schema(auto_id=False, enable_dynamic_field=False), client.prepare_index_params()
+        for field, (kind, more) in fields.items():
+            schema.add_field(field, getattr(DataType, kind), **more)
+        for field, (kind, metric, parameters) in indexes.items():
+            indexing.add_index(field, index_type=kind, metric_type=metric, params=dict(parameters))
+        self.call("create_collection", name, schema=schema, index_params=indexing, seconds=_WORK)
+
+    def _create(self, name: str, dimension: int, total: int) -> None:
+        words = FIELDS if self.sparse else ()
+        graph = ("FLAT", "IP", {}) if total <= EXACT else ("HNSW", "IP", {"M": 32, "efConstruction": 200})
+        self.create(
+            name,
+            {"row": ("INT64", {"is_primary": True}), "document": ("INT64", {}), "vector": ("FLOAT_VECTOR", {"dim": dimension}),
+             **{field: ("SPARSE_FLOAT_VECTOR", {}) for field in words}},
+            {"vector": graph, **{field: ("SPARSE_INVERTED_INDEX", "IP", {}) for field in words}},
+        )
 
     def _fitting(self, name: str, dimension: int) -> None:
         """Loads a collection. Raises EngineError unless it has the fields and the dimension of ours."""
