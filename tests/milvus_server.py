@@ -23,7 +23,10 @@ def milvus_server(folder: Path) -> Iterator[str]:
     """Its address, until the end of the block."""
     from milvus import MilvusServer, MilvusServerConfig
 
-    server = MilvusServer(MilvusServerConfig(data_dir=str(folder)))
+    config = MilvusServerConfig(data_dir=str(folder))
+    for name, milliseconds in (("queryCoord.checkInterval", 100), ("queryCoord.distPullInterval", 50), ("proxy.timeTickInterval", 50)):
+        config.set(name, milliseconds)  # loading a collection waits for several of these in turn
+    server = MilvusServer(config)
     try:
         server.start()
         yield f"http://127.0.0.1:{server.listen_port}"

@@ -36,7 +36,7 @@ def part(engine: Engine, folder: Path, docs: Path, part: Part) -> None:
     def slowly(self: Parts, values: dict[bytes, bytes]) -> None:
         put(self, values)
         print(len(values), flush=True)  # noqa: T201
-        time.sleep(0.3)
+        time.sleep(0.1)
 
     Parts.put = slowly
     done = fill_part(folder, [docs], part, load, cut, HashEmbedder(), engine)
@@ -53,10 +53,10 @@ def main() -> None:
     rag.stores.milvus._BATCH = 2
     made = rag.stores.milvus._records
 
-    def slowly(start: int, rows: rag.stores.milvus.Rows) -> list:
+    def slowly(start: int, *rows: object) -> list:
         print(start, flush=True)  # noqa: T201
         time.sleep(0.3)
-        return made(start, rows)
+        return made(start, *rows)
 
     rag.stores.milvus._records = slowly
     index_of(Path(folder), Path(docs), engine=engine)

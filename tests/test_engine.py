@@ -36,11 +36,14 @@ def place(tmp_path: Path) -> Iterator[Path]:  # tmp_path: its folder is chosen b
         yield folder
 
 
-@pytest.fixture(params=["lite", "server"])
+BOTH = pytest.mark.parametrize("milvus", ["lite", "server"], indirect=True)
+
+
+@pytest.fixture
 def milvus(request: pytest.FixtureRequest, place: Path) -> Milvus:
-    """A server that no test has used before: under a name of its own."""
-    uri = str(place / "milvus.db") if request.param == "lite" else request.getfixturevalue("milvus_address")
-    return Milvus(uri, f"engine{next(_names)}")
+    """A server under a name that no test has used: Milvus Lite, or one of a process of its own."""
+    lite = getattr(request, "param", "lite") == "lite"
+    return Milvus(str(place / "milvus.db") if lite else request.getfixturevalue("milvus_address"), f"engine{next(_names)}")
 
 
 @pytest.fixture
@@ -118,6 +121,7 @@ def test_what_a_person_may_not_see_is_not_found(pipeline: Pipeline, milvus_addre
 
 # ---------------------------------------------------------------- publication
 
+@BOTH
 def test_a_new_generation_takes_the_place_of_the_old_one(engine: Engine, place: Path) -> None:
     milvus, folder = engine.milvus, place / "home" / "index"
     first = indexed(engine, place)
@@ -180,6 +184,7 @@ def test_collections_of_others_are_never_dropped(engine: Engine, place: Path) ->
     assert hits(neighbour.attach(Index.open(place / "neighbour" / "index")), "另有安排。")[0] == "另有安排。"
 
 
+@BOTH
 @pytest.mark.parametrize("wrong", ["vectors", "rows", "alias"])
 def test_check_sees_what_is_wrong_on_the_server(engine: Engine, place: Path, wrong: str) -> None:
     milvus, folder = engine.milvus, place / "home" / "index"
@@ -287,14 +292,22 @@ def test_a_server_that_says_nothing_is_not_waited_for_long(milvus_address: str, 
 
 
 @pytest.mark.parametrize(("uri", "said"), [
-    ("http://127.0.0.1:1", "连不上"), ("http://nowhere.invalid:19530", "连不上"), ("/no/such/folder/milvus.db", "连不上"),
+    ("http://127.0.0.1:1", "milvus.uri"), ("http://nowhere.invalid:19530", "milvus.uri"), ("/no/such/folder/milvus.db", "同时只能"),
 ])
 def test_a_wrong_address_is_explained(uri: str, said: str) -> None:
-    with pytest.raises(EngineError, match=said) as caught:
+    with pytest.raises(EngineError, match=r"连不上|打不开") as caught:
         Milvus(uri).ping(3)
-    assert "milvus.uri" in caught.value.hint
+    assert said in caught.value.hint
 
 
+def test_a_file_of_milvus_lite_is_of_one_process_only(place: Path) -> None:
+    Milvus(str(place / "milvus.db")).ping(3)
+    script = f"from rag.stores.milvus import Milvus; Milvus({str(place / 'milvus.db')!r}).ping(3)"
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(HERE.parent)}, capture_output=True, text=True)
+    assert "EngineError: 打不开 Milvus Lite" in done.stderr
+
+
+@BOTH
 def test_a_collection_of_another_kind_is_not_touched(milvus: Milvus, place: Path) -> None:
     engine = Engine(milvus, place / "home" / "index")
     generation = index_of(place / "home" / "index", place / "docs").generation

@@ -45,7 +45,7 @@ class Engine:
         """The same index, searched by the server from now on: passages by vector and, where it knows how, by words."""
         store = self.milvus.open(index.generation, index.dimension, _starts(index))
         index.vectors = SearchedVectors(index.vectors, store)
-        if self.milvus.sparse:
+        if store.sparse:
             index.lexical = SearchedLexical(index.lexical, store)
         return index
 

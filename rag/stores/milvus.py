@@ -97,13 +97,13 @@ class Milvus:
         name = self.collection(generation)
         if new := not self.call("has_collection", name):
             self._create(name, dimension, total)
-        self._fitting(name, dimension)
+        words = self._fitting(name, dimension)
         if not new and self._count(name) == total:
             return
         for start in range(0, total, _BATCH):
             stop = min(start + _BATCH, total)
             if new or self._count(name, f"row >= {start} and row < {stop}") < stop - start:
-                self.call("upsert", name, _records(start, made(start, stop)), seconds=_WORK)
+                self.call("upsert", name, _records(start, made(start, stop), words), seconds=_WORK)
         if self._count(name) != total:
             raise EngineError(f"Milvus 没有收下全部 {total} 段。", "请再运行一次 wenju index。")
 
@@ -115,10 +115,10 @@ class Milvus:
         name, total = self.collection(generation), int(starts[-1])
         if not self.call("has_collection", name):
             raise EngineError(f"Milvus 里没有版本 {generation}。", "请在保管索引的机器上运行 wenju index，它会补上。")
-        self._fitting(name, dimension)
+        words = self._fitting(name, dimension)
         if (found := self._count(name)) != total:
             raise EngineError(f"Milvus 里的版本 {generation} 只有 {found} 段，应有 {total} 段。", "请再运行一次 wenju index，它会补全。")
-        return MilvusStore(self, name, starts)
+        return MilvusStore(self, name, starts, bool(words))
 
     def current(self) -> str:
         """The generation that the alias names, "" for none."""
@@ -203,13 +203,17 @@ class Milvus:
             {"vector": graph, **{field: ("SPARSE_INVERTED_INDEX", "IP", {}) for field in words}},
         )
 
-    def _fitting(self, name: str, dimension: int) -> None:
-        """Loads a collection. Raises EngineError unless it has the fields and the dimension of ours."""
+    def _fitting(self, name: str, dimension: int) -> tuple[str, ...]:
+        """Loads a collection; which of `FIELDS` it has: none, if the server was an older one when it was made.
+
+        Raises EngineError unless it has the fields and the dimension of ours.
+        """
         fields = {field["name"]: field for field in self.call("describe_collection", name)["fields"]}
-        wanted = {"row", "document", "vector", *(FIELDS if self.sparse else ())}
-        if fields.keys() != wanted or int(fields["vector"]["params"]["dim"]) != dimension:
+        words = tuple(field for field in FIELDS if field in fields)
+        if fields.keys() != {"row", "document", "vector", *words} or int(fields["vector"]["params"]["dim"]) != dimension:
             raise EngineError(f"Milvus 里的集合 {name} 与索引的字段或维数不符。", "它不是文据建的：请删去它，或换一个 milvus.collection。")
         self.call("load_collection", name, seconds=_WORK)
+        return words
 
     def _count(self, name: str, only: str = "") -> int:
         found = self.call("query", name, filter=only, output_fields=["count(*)"], consistency_level="Strong", seconds=_WORK)
@@ -217,10 +221,10 @@ class Milvus:
 
 
 class MilvusStore:
-    """One generation on a server. Searching is safe from several threads."""
+    """One generation on a server. Searching is safe from several threads. sparse: whether `search_tokens` is there."""
 
-    def __init__(self, milvus: Milvus, name: str, starts: np.ndarray) -> None:
-        self._milvus, self._name, self._starts = milvus, name, starts
+    def __init__(self, milvus: Milvus, name: str, starts: np.ndarray, sparse: bool) -> None:
+        self._milvus, self._name, self._starts, self.sparse = milvus, name, starts, sparse
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -233,7 +237,7 @@ class MilvusStore:
     def search_tokens(self, tokens: Mapping[str, float], k: int, field: str, allowed: np.ndarray | None = None) -> _Ranking:
         """Rows int64 [≤k] and BM25 scores float32 [≤k], best first, equal scores by row; only rows that have a token.
 
-        tokens: how often each of them counts. field: one of `FIELDS`. Needs a server that knows sparse vectors.
+        tokens: how often each of them counts. field: one of `FIELDS`.
         """
         query = {token_id(token): float(times) for token, times in tokens.items()}
         return self._ranked(field, query, k, allowed, {}) if query else _NOTHING
@@ -275,7 +279,8 @@ _REASONS = (
     (("unauthenticated", "auth check", "permission", "password"), "Milvus（{where}）拒绝了登录。",
      "请检查环境变量 WENJU_MILVUS_TOKEN（用户名:密码）。"),
     (("deadline", "timeout", "timed out"), "Milvus（{where}）迟迟没有回答。", "请查看它是否太忙，网络是否通畅。"),
-    (("fail connecting", "unavailable", "refused", "open local milvus", "closed channel"), "连不上 Milvus（{where}）。",
+    (("open local milvus",), "打不开 Milvus Lite 的文件 {where}。", "请确认文件夹存在；它同时只能由一个进程打开，几个进程要用 Milvus 服务。"),
+    (("fail connecting", "unavailable", "refused", "closed channel"), "连不上 Milvus（{where}）。",
      "请确认它在运行，milvus.uri 写对了，网络能通。"),
     (("not found", "not exist", "can't find"), "Milvus（{where}）里没有要找的集合。", "索引可能刚刚更新：请重试；仍不行就运行 wenju index。"),
 )
@@ -286,11 +291,11 @@ def token_id(token: str) -> int:
     return int.from_bytes(hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "big") >> 1
 
 
-def _records(start: int, rows: Rows) -> list[dict[str, Any]]:
+def _records(start: int, rows: Rows, words: Sequence[str]) -> list[dict[str, Any]]:
     """The rows in pymilvus's form. A sparse vector must not be empty: one without tokens gets a dimension nobody asks for."""
     return [
         {"row": start + n, "document": int(rows.documents[n]), "vector": rows.vectors[n].tolist(),
-         **{field: dict(weights[n]) or {_NOBODYS: 1.0} for field, weights in rows.sparse.items()}}
+         **{field: dict(rows.sparse[field][n]) or {_NOBODYS: 1.0} for field in words}}
         for n in range(len(rows.vectors))
     ]
 
