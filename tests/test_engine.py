@@ -86,9 +86,10 @@ def test_the_same_hits_for_the_same_questions(
     other.prepare((question, ()) for question in questions)
     shares, answers = [], []
     for question in questions if kind == "server" else questions[::6]:
-        wanted, found = ([hit.row for hit in each.search(question).hits] for each in (pipeline, other))
-        shares.append(len(set(wanted) & set(found)) / max(len(wanted), 1))
-        answers.append(pipeline.ask(question).answer == other.ask(question).answer)
+        wanted, found = pipeline.examine(question), other.examine(question)
+        rows = {hit.row for hit in wanted.hits}
+        shares.append(len(rows & {hit.row for hit in found.hits}) / max(len(rows), 1))
+        answers.append(wanted.answer.answer == found.answer.answer)
     assert np.mean(shares) >= 0.99 and np.mean(answers) >= 0.99, (np.mean(shares), np.mean(answers))
 
 
@@ -279,6 +280,24 @@ def test_a_server_that_is_away_stops_nothing_but_says_so(milvus_address: str, pl
     gate.close()
     out = capfd.readouterr()
     assert "Geheimnis" not in out.out + out.err and "Traceback" not in out.err
+
+
+def test_a_server_that_goes_away_at_the_end_leaves_work_for_the_next_run(
+    engine: Engine, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, folder = indexed(engine, place), place / "home" / "index"
+    write(place / "docs" / "d.txt", "关于防汛的通知\n一、要求\n每日巡查。\n")
+
+    def away(self: Milvus, generation: str) -> None:
+        raise EngineError("连不上 Milvus。")
+
+    with monkeypatch.context() as broken, pytest.raises(EngineError, match=r"新版本已经启用.*连不上") as caught:
+        broken.setattr(Milvus, "point", away)
+        indexed(engine, place)
+    second = Index.open(folder).generation
+    assert "wenju index" in caught.value.hint and engine.milvus.current() == first != second
+    assert hits(engine.attach(Index.open(folder)), "每日巡查。")[0] == "每日巡查。"  # readers follow CURRENT, not the alias
+    assert indexed(engine, place) == engine.milvus.current() == second and check(folder, engine=engine) == []
 
 
 def test_a_server_that_says_nothing_is_not_waited_for_long(milvus_address: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

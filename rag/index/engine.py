@@ -51,26 +51,33 @@ class Engine:
 
     def fill(self, index: Index) -> None:
         """Puts a generation on the server; quick when it is there already."""
-        made, sparse = self._made(), self.milvus.sparse
+        made = self._made()
         if index.generation not in made:
             self._keep([*made, index.generation])
         owners = np.repeat(np.arange(len(index.metas)), np.diff(_starts(index)))
-        weights = {field: _weights(index.lexical, field) for field in FIELDS if sparse}
+
+        @cache  # all terms are read for it, so not when there is nothing to do
+        def weights() -> Mapping[str, Callable[[int], Mapping[int, float]]]:
+            return {field: _weights(index.lexical, field) for field in FIELDS if self.milvus.sparse}
 
         def rows(start: int, stop: int) -> Rows:
-            vectors = index.vectors.vectors(start, stop)
-            return Rows(owners[start:stop], vectors, {f: [of(row) for row in range(start, stop)] for f, of in weights.items()})
+            sparse = {field: [of(row) for row in range(start, stop)] for field, of in weights().items()}
+            return Rows(owners[start:stop], index.vectors.vectors(start, stop), sparse)
 
         self.milvus.fill(index.generation, index.dimension, len(index), rows)
 
     def settle(self, current: str, keep: Collection[str]) -> None:
         """After CURRENT names it: the alias does too, and the collections of generations not to be kept are dropped."""
-        self.milvus.point(current)
-        gone = [generation for generation in self._made() if generation not in (current, *keep)]
-        for generation in gone:
-            self.milvus.drop(generation)
-        if gone:
-            self._keep([generation for generation in self._made() if generation not in gone])
+        made = self._made()
+        kept = [generation for generation in made if generation in (current, *keep)]
+        try:
+            self.milvus.point(current)
+            for generation in set(made).difference(kept):
+                self.milvus.drop(generation)
+        except EngineError as error:
+            raise EngineError(f"新版本已经启用，但旧版本在 Milvus 里没有清理完：{error.message}", "请再运行一次 wenju index。") from error
+        if kept != made:
+            self._keep(kept)
 
     def problems(self, index: Index) -> Iterator[str]:
         """How what the server holds differs from the generation on disk: rows, vectors, hits, alias."""

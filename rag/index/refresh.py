@@ -41,7 +41,8 @@ def refresh(
     recipe: whatever else decides what `load` and `cut` give; when it changes, every file below `roots` is read again.
     engine: the server that holds a copy of the generation before it becomes current.
     Paths indexed earlier and not named now stay as they are.
-    Raises UsageError, IndexBusy, IndexDamaged, IndexUnwritable, EngineError; the current generation is then what it was.
+    Raises UsageError, IndexBusy, IndexDamaged, IndexUnwritable, EngineError; the current generation is then what it was, or,
+    if `message` says so, the new one, and only the tidying up after it has failed.
     """
     with typed_errors("更新索引"):
         make_folders(folder, disk)

@@ -16,7 +16,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,8 +35,11 @@ _MOST = 16_384
 _ANSWER, _WORK = 10.0, 300.0
 """Seconds within which a question, and a change, must be done."""
 _SPARSE_SINCE = (2, 4)
-_AT_ONCE = {"grpc.use_local_subchannel_pool": 1, "grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 1000}
-"""A server that is back is noticed at once; gRPC would wait up to two minutes."""
+_CHANNEL = {
+    "grpc.use_local_subchannel_pool": 1, "grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 1000,
+    "grpc.enable_http_proxy": 0,
+}
+"""A server that is back is noticed at once, where gRPC would wait up to two minutes; no proxy of the environment is used."""
 _IP = {"metric_type": "IP"}
 _Ranking = tuple[np.ndarray, np.ndarray]
 
@@ -161,7 +164,7 @@ class Milvus:
             if self._client is None:
                 pymilvus = _library()
                 try:
-                    client = pymilvus.MilvusClient(self._uri, token=self._token, timeout=_ANSWER, dedicated=True, grpc_options=_AT_ONCE)
+                    client = pymilvus.MilvusClient(self._uri, token=self._token, timeout=_ANSWER, dedicated=True, grpc_options=_CHANNEL)
                     version = client.get_server_version(timeout=_ANSWER)
                 except Exception as error:
                     raise self._explained(error) from error
@@ -171,7 +174,7 @@ class Milvus:
 
     def _explained(self, error: Exception) -> EngineError:
         """What has happened, without what a message of the server's may hold of names, passwords or paths."""
-        said, where = str(error).lower(), urlsplit(self._uri).netloc or self._uri
+        said, where = " ".join(_chain(error)).lower(), urlsplit(self._uri).netloc or self._uri
         for words, message, hint in _REASONS:
             if any(word in said for word in words):
                 return EngineError(message.format(where=where), hint)
@@ -282,8 +285,21 @@ _REASONS = (
     (("open local milvus",), "打不开 Milvus Lite 的文件 {where}。", "请确认文件夹存在；它同时只能由一个进程打开，几个进程要用 Milvus 服务。"),
     (("fail connecting", "unavailable", "refused", "closed channel"), "连不上 Milvus（{where}）。",
      "请确认它在运行，milvus.uri 写对了，网络能通。"),
+    (("unimplemented",), "{where} 不是 Milvus，或者版本太旧。", "请检查 milvus.uri 的端口（通常是 19530）。"),
     (("not found", "not exist", "can't find"), "Milvus（{where}）里没有要找的集合。", "索引可能刚刚更新：请重试；仍不行就运行 wenju index。"),
 )
+
+
+def _chain(error: BaseException | None) -> Iterator[str]:
+    """What an error says, and those behind it: pymilvus calls a refused login a failure to connect.
+
+    Some of its errors are their own cause.
+    """
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield str(error)
+        error = error.__context__ if error.__cause__ in (None, error) else error.__cause__
 
 
 def token_id(token: str) -> int:

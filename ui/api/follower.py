@@ -1,7 +1,8 @@
 """Takes up new generations of the index while the service runs, and keeps an eye on what answering needs.
 
-One thread looks at what CURRENT names, and whether the vector server is there. A new generation is opened there, off the path of every request, and then put in
+One thread looks at what CURRENT names. A new generation is opened there, off the path of every request, and then put in
 the old one's place by one assignment; requests that run keep the old one alive until the last of them is done.
+It also asks the vector server, where there is one, for a sign of life.
 """
 
 import logging
