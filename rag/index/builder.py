@@ -60,8 +60,8 @@ def key_of(embedder: Embedder, passage: str, context: str) -> bytes:
 def embedded(embedder: Embedder, passages: Mapping[bytes, tuple[str, str]]) -> Iterator[tuple[bytes, Stored]]:
     """The embeddings of passages (text and context by key), as they are written, in order."""
     texts, contexts = [text for text, _ in passages.values()], [context for _, context in passages.values()]
-    for key, encoded in zip(passages, embedder.embed_passages(texts, contexts), strict=True):
-        yield key, (encoded.vector, quantised(encoded.tokens), encoded.spans)
+    for key, made in zip(passages, embedder.embed_passages(texts, contexts), strict=True):
+        yield key, (made.vector, quantised(made.tokens), made.spans)
 
 
 def terms_of(*parts: str | None) -> Terms:
