@@ -5,6 +5,7 @@ interfaces; where the session has a network namespace of its own (nothing_leaves
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,15 +13,25 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rag.stores.milvus import Milvus
+if TYPE_CHECKING:
+    from rag.stores.milvus import Milvus
 
 HERE = Path(__file__).parent
 
 
 @contextmanager
 def milvus_server(folder: Path) -> Iterator[str]:
-    """Its address, until the end of the block."""
+    """Its address, until the end of the block, or of this process: whoever looks after the server stops it then."""
+    command = [sys.executable, __file__, str(folder)]
+    with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as keeper:
+        yield keeper.stdout.readline().strip()
+        keeper.stdin.close()
+
+
+def keep(folder: Path) -> None:
+    """Runs the server until standard input ends."""
     from milvus import MilvusServer, MilvusServerConfig
 
     config = MilvusServerConfig(data_dir=str(folder))
@@ -29,12 +40,15 @@ def milvus_server(folder: Path) -> Iterator[str]:
     server = MilvusServer(config)
     try:
         server.start()
-        yield f"http://127.0.0.1:{server.listen_port}"
+        sys.stdout.write(f"http://127.0.0.1:{server.listen_port}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
     finally:
         server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def worker(job: str, milvus: Milvus, place: Path, home: str = "home") -> subprocess.Popen:
+def worker(job: str, milvus: "Milvus", place: Path, home: str = "home") -> subprocess.Popen:
     """A process of `milvus_worker.py` over the documents of `place`; lines of text go in and out."""
     folders = [str(place / home / "index"), str(place / "docs")]
     command = [sys.executable, str(HERE / "milvus_worker.py"), job, milvus._uri, milvus.name, *folders]
@@ -94,3 +108,7 @@ def _hang_up(one: socket.socket) -> None:
     with suppress(OSError):
         one.shutdown(socket.SHUT_RDWR)
     one.close()
+
+
+if __name__ == "__main__":
+    keep(Path(sys.argv[1]))
