@@ -18,6 +18,7 @@ from fakes import HashEmbedder
 from index_fakes import index_of, memory_folder, notices, write
 from milvus_server import Gate, worker
 
+from eval.benchmarks.milvus import figures
 from eval.sets import find_set, load_set
 from rag.config import load_settings
 from rag.errors import EngineError, SettingError
@@ -91,6 +92,12 @@ def test_the_same_hits_for_the_same_questions(
         shares.append(len(rows & {hit.row for hit in found.hits}) / max(len(rows), 1))
         answers.append(wanted.answer.answer == found.answer.answer)
     assert np.mean(shares) >= 0.99 and np.mean(answers) >= 0.99, (np.mean(shares), np.mean(answers))
+
+
+def test_the_benchmark_measures_both_and_leaves_nothing(pipeline: Pipeline, milvus: Milvus) -> None:
+    filled, *among = figures(Index.open(pipeline.settings.index), pipeline.embedder, milvus, 4)
+    assert filled["passages"] == len(pipeline.index) and [line["among"] for line in among] == ["all", "1 %", "50 %"]
+    assert all(line[where]["recall"] == 1 for line in among for where in ("milvus", "here")) and not there(milvus)
 
 
 @pytest.mark.parametrize("field", ["words", "bigrams"])

@@ -20,7 +20,7 @@ import numpy as np
 from rag.config import load_settings
 from rag.embedding import SentenceEmbedder
 from rag.index import Engine, Index
-from rag.protocols import VectorStore
+from rag.protocols import Embedder, VectorStore
 from rag.retrieval import POOL
 from rag.stores.milvus import Milvus
 
@@ -59,10 +59,8 @@ def measured(store: VectorStore, index: Index, vectors: np.ndarray, allowed: np.
     return {"recall": round(float(np.mean(shares)), 4), "p50": round(float(p50), 1), "p95": round(float(p95), 1)}
 
 
-def figures(home: Path, uri: str, many: int) -> Iterator[dict[str, object]]:
+def figures(index: Index, embedder: Embedder, milvus: Milvus, many: int) -> Iterator[dict[str, object]]:
     """One for filling, one for each filter."""
-    settings, milvus = load_settings(), Milvus(uri, _NAME)
-    index, embedder = Index.open(replace(settings, home=home).index), SentenceEmbedder.load(settings)
     asked = np.array([encoded.vector for encoded in embedder.embed_queries(questions(index, many))])
     starts = np.array([*(entry.rows.start for entry in index.metas.values()), len(index)], np.int64)
     try:
@@ -87,7 +85,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("uri")
     parser.add_argument("--questions", type=int, default=200)
     args = parser.parse_args(argv)
-    for line in figures(args.home, args.uri, args.questions):
+    settings = load_settings()
+    index, embedder = Index.open(replace(settings, home=args.home).index), SentenceEmbedder.load(settings)
+    for line in figures(index, embedder, Milvus(args.uri, _NAME), args.questions):
         sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
         sys.stdout.flush()
 
