@@ -37,9 +37,10 @@ _ANSWER, _WORK = 10.0, 300.0
 _SPARSE_SINCE = (2, 4)
 _CHANNEL = {
     "grpc.use_local_subchannel_pool": 1, "grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 1000,
-    "grpc.enable_http_proxy": 0,
+    "grpc.enable_http_proxy": 0, "grpc.keepalive_permit_without_calls": 0,
 }
-"""A server that is back is noticed at once, where gRPC would wait up to two minutes; no proxy of the environment is used."""
+"""A server that is back is noticed at once, where gRPC would wait up to two minutes; no proxy of the environment is used; and
+nobody is asked for signs of life while nothing is wanted, for which servers hang up."""
 _IP = {"metric_type": "IP"}
 _Ranking = tuple[np.ndarray, np.ndarray]
 
