@@ -67,7 +67,8 @@ _RELATIVE = (("大前年", -3), ("前年", -2), ("去年", -1), ("上一年", -1
 _TITLE = re.compile(r"《([^《》]{2,80})》")
 # A law named without its brackets at the head of a question: 公路法第三十一条, 食品安全法规定的….
 _LAW_NAMED = re.compile(
-    rf"^(?:请问|根据|依据|依照|按照|[，,\s])*((?![这那该本此])[{HAN}]{{1,18}}?(?:(?<![依违合办方做说看想执司立守用书手语无没设非])法|(?<=[{HAN}]{{3}})条例))(?=第\s*[{NUMERAL}\d]+\s*条|规定|里|中)")
+    rf"^(?:请问|根据|依据|依照|按照|[，,\s])*((?![这那该本此])[{HAN}]{{1,18}}?(?:法典|(?<![依违合办方做说看想执司立守用书手语无没设非算疗普])法|(?<=[{HAN}]{{3}})条例))"
+    rf"(?=第\s*[{NUMERAL}\d]+\s*条|的?规定|里|中|对|关于|怎么|如何)")
 NUMBER_OF = re.compile(rf"[{HAN}]{{1,12}}[〔\[［(（【](\d{{4}})[〕\]］)）】]\s*(?:第\s*)?\d{{1,5}}\s*号")
 _LABEL = re.compile(rf"第\s*([{NUMERAL}\d]{{1,7}})\s*(编|章|节|条|款|项|部分|点|个方面)")
 _OFFICE = re.compile(r"(?:人民政府办公厅|人民政府办公室|市委办公厅|省委办公厅|委员会|办公厅|办公室|人民政府|检察院|法院|总工会|团委|妇联|[^\W\d_和与及在的对从到向把让是有中上]{2,8}?(?:委员会|局|厅|委(?!员|托|派)|部(?!门|分|署|队)|署))")
@@ -148,6 +149,11 @@ class Query:
         """Whether documents no longer in force may answer: one is named, or a year, or the question says so."""
         named = self.numbers or self.titles or self.within or self.years
         return bool(named) or self.form in ("metadata", "collection") or bool(_OLD.search(self.text))
+
+    @property
+    def asks_for_edition(self) -> bool:
+        """Whether an earlier edition of a document may be meant: a number, a year or a word of the past says so."""
+        return bool(self.numbers or self.within or self.years or _OLD.search(self.text))
 
     def interpreted(self) -> Interpreted:
         """What is shown to the user."""

@@ -12,6 +12,9 @@ from functools import cache
 from rag.emphasis import ASKING
 from rag.text import HAN_CHARACTER, frequent_characters, known_word, segments
 
+_FUNCTION = frozenset("的了在对和与及或是有为被把给向从到由按就都也要能会可不没吗呢这那哪个里上中下内外前后时等且但而则每各")
+"""Characters that stand alone in any sentence: never taken for a typo."""
+
 
 def mended(text: str, frequency: Callable[[str], int]) -> tuple[str, list[tuple[str, str]]]:
     """`text` with typos replaced, and the (before, after) pairs; frequency: passages that hold a bigram."""
@@ -38,7 +41,7 @@ def _suspects(text: str, asking: Set[int]) -> list[int]:
     """Positions of Chinese characters that jieba leaves alone."""
     out, at = [], 0
     for word in segments(text):
-        if len(word) == 1 and HAN_CHARACTER.match(word):
+        if len(word) == 1 and HAN_CHARACTER.match(word) and word not in _FUNCTION:
             out.append(at)
         elif len(word) == 2 and HAN_CHARACTER.match(word) and not known_word(word):
             out.extend((at, at + 1))

@@ -74,6 +74,17 @@ def test_a_law_is_named_with_and_without_brackets(question: str, title: str) -> 
     assert "".join(understand(question).titles) == title
 
 
+def test_a_character_that_only_joins_words_is_no_typo() -> None:
+    assert mended("信息保护法里对孩子怎么规定", lambda pair: 9 * (pair == "法利")) == ("信息保护法里对孩子怎么规定", [])
+
+
+@pytest.mark.parametrize(("question", "title"), [
+    ("民法典规定的结婚年龄是多少", "民法典"), ("个人信息保护法里对未成年人怎么规定", "个人信息保护法"), ("城市物业管理条例对充电怎么规定", "城市物业管理条例"),
+])
+def test_a_law_named_without_brackets(question: str, title: str) -> None:
+    assert understand(question).titles == (title,)
+
+
 def test_a_character_is_not_mended_to_make_a_word_with_the_asking() -> None:
     known = {"购有": 3, "疫情": 9}.get
     assert mended("上海养狗有什么规定", lambda pair: known(pair, 0)) == ("上海养狗有什么规定", [])
