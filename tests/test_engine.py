@@ -352,7 +352,7 @@ def test_without_the_client_one_is_told_how_to_install_it(monkeypatch: pytest.Mo
 def test_settings_of_files_that_the_client_would_read_are_left_alone(tmp_path: Path) -> None:
     """pymilvus reads `.env` files when it is imported."""
     (tmp_path / ".env").write_text("WENJU_STORE=other\nMILVUS_URI=http://elsewhere.example:1\n", encoding="utf-8")
-    script = ("import os; from rag.stores.milvus import _library; _library(); import dotenv; "
+    script = ("import os; from rag.stores.milvus_client import _library; _library(); import dotenv; "
               "assert not {'WENJU_STORE', 'MILVUS_URI', 'PYTHON_DOTENV_DISABLED'} & set(os.environ)")
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, env={**os.environ, "PYTHONPATH": str(HERE.parent)})
 

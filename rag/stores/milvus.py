@@ -12,19 +12,16 @@ Up to `EXACT` passages every vector is compared; beyond, an HNSW graph is search
 """
 
 import hashlib
-import logging
 import os
-import re
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from rag.config import Settings
 from rag.errors import EngineError
+from rag.stores.milvus_client import WORK, Client
 
 EXACT = 200_000
 """Passages up to which every vector is compared."""
@@ -32,15 +29,7 @@ FIELDS = ("words", "bigrams")
 _BATCH = 500
 _MOST = 16_384
 """Rows that the server gives out at once."""
-_ANSWER, _WORK = 10.0, 300.0
-"""Seconds within which a question, and a change, must be done."""
 _SPARSE_SINCE = (2, 4)
-_CHANNEL = {
-    "grpc.use_local_subchannel_pool": 1, "grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 1000,
-    "grpc.enable_http_proxy": 0, "grpc.keepalive_permit_without_calls": 0,
-}
-"""A server that is back is noticed at once, where gRPC would wait up to two minutes; no proxy of the environment is used; and
-nobody is asked for signs of life while nothing is wanted, for which servers hang up."""
 _IP = {"metric_type": "IP"}
 _Ranking = tuple[np.ndarray, np.ndarray]
 
@@ -58,19 +47,16 @@ class Rows:
     sparse: Mapping[str, Sequence[Mapping[int, float]]]
 
 
-class Milvus:
-    """A server, and the collections there whose names begin with `name`. Connects when first needed. Thread-safe.
+class Milvus(Client):
+    """A server, and the collections there whose names begin with `name`. Thread-safe.
 
     Every method raises EngineError when the server is away, slow or refuses.
     """
 
     def __init__(self, uri: str, name: str = "wenju", token: str = "") -> None:
         """token: "user:password" or a key; "" for a server that asks for none."""
+        super().__init__(uri, token)
         self.name = name
-        self._uri, self._token = uri, token
-        self._client: Any = None
-        self._version: tuple[int, ...] = ()
-        self._connecting = threading.Lock()
 
     @classmethod
     def of(cls, settings: Settings) -> "Milvus":
@@ -80,8 +66,7 @@ class Milvus:
     @property
     def sparse(self) -> bool:
         """Whether the server searches sparse vectors."""
-        self._connected()
-        return self._version >= _SPARSE_SINCE
+        return self.version() >= _SPARSE_SINCE
 
     def ping(self, seconds: float) -> None:
         """Asks for a sign of life."""
@@ -107,7 +92,7 @@ class Milvus:
         for start in range(0, total, _BATCH):
             stop = min(start + _BATCH, total)
             if new or self._count(name, f"row >= {start} and row < {stop}") < stop - start:
-                self.call("upsert", name, _records(start, made(start, stop), words), seconds=_WORK)
+                self.call("upsert", name, _records(start, made(start, stop), words), seconds=WORK)
         if self._count(name) != total:
             raise EngineError(f"Milvus 没有收下全部 {total} 段。", "请再运行一次 wenju index。")
 
@@ -141,61 +126,14 @@ class Milvus:
     def drop(self, generation: str) -> None:
         """Removes a generation, if it is there."""
         if self.call("has_collection", self.collection(generation)):
-            self.call("drop_collection", self.collection(generation), seconds=_WORK)
+            self.call("drop_collection", self.collection(generation), seconds=WORK)
 
     def vectors(self, generation: str, start: int, stop: int) -> np.ndarray:
         """Rows start…stop as they are stored there, float32 [n, dimension]; fewer when some are missing."""
         found = self.call("query", self.collection(generation), filter=f"row >= {start} and row < {stop}",
-                          output_fields=["row", "vector"], consistency_level="Strong", seconds=_WORK)
+                          output_fields=["row", "vector"], consistency_level="Strong", seconds=WORK)
         rows = sorted(found, key=lambda item: item["row"])
         return np.array([item["vector"] for item in rows], np.float32)
-
-    # ------------------------------------------------------------ the server
-
-    def call(self, method: str, *arguments: Any, seconds: float = _ANSWER, **more: Any) -> Any:
-        """A method of pymilvus's client, whose errors become EngineError."""
-        client = self._connected()
-        try:
-            return getattr(client, method)(*arguments, timeout=seconds, **more)
-        except Exception as error:  # pymilvus lets its own errors, those of gRPC and plain ones through
-            raise self._explained(error) from error
-
-    def _connected(self) -> Any:
-        with self._connecting:
-            if self._client is None:
-                pymilvus = _library()
-                try:
-                    client = pymilvus.MilvusClient(self._uri, token=self._token, timeout=_ANSWER, dedicated=True, grpc_options=_CHANNEL)
-                    version = client.get_server_version(timeout=_ANSWER)
-                except Exception as error:
-                    raise self._explained(error) from error
-                self._version = tuple(map(int, re.findall(r"\d+", version)[:2]))
-                self._client = client
-            return self._client
-
-    def _explained(self, error: Exception) -> EngineError:
-        """What has happened, without what a message of the server's may hold of names, passwords or paths."""
-        said, where = " ".join(_chain(error)).lower(), urlsplit(self._uri).netloc or self._uri
-        for words, message, hint in _REASONS:
-            if any(word in said for word in words):
-                return EngineError(message.format(where=where), hint)
-        kind, code = type(error).__name__, getattr(error, "code", "")
-        return EngineError(f"Milvus（{where}）没有完成请求（{kind} {code if isinstance(code, int) else ''}）。", "请查看 Milvus 的日志。")
-
-    def create(
-        self, name: str, fields: Mapping[str, tuple[str, Mapping[str, Any]]],
-        indexes: Mapping[str, tuple[str, str, Mapping[str, Any]]],
-    ) -> None:
-        """A new collection. fields: name of the type, and what pymilvus takes besides. indexes: kind, metric, parameters."""
-        from pymilvus import DataType
-
-        client = self._connected()
-        schema, indexing = client.create_schema(auto_id=False, enable_dynamic_field=False), client.prepare_index_params()
-        for field, (kind, more) in fields.items():
-            schema.add_field(field, getattr(DataType, kind), **more)
-        for field, (kind, metric, parameters) in indexes.items():
-            indexing.add_index(field, index_type=kind, metric_type=metric, params=dict(parameters))
-        self.call("create_collection", name, schema=schema, index_params=indexing, seconds=_WORK)
 
     def _create(self, name: str, dimension: int, total: int) -> None:
         words = FIELDS if self.sparse else ()
@@ -216,11 +154,11 @@ class Milvus:
         words = tuple(field for field in FIELDS if field in fields)
         if fields.keys() != {"row", "document", "vector", *words} or int(fields["vector"]["params"]["dim"]) != dimension:
             raise EngineError(f"Milvus 里的集合 {name} 与索引的字段或维数不符。", "它不是文据建的：请删去它，或换一个 milvus.collection。")
-        self.call("load_collection", name, seconds=_WORK)
+        self.call("load_collection", name, seconds=WORK)
         return words
 
     def _count(self, name: str, only: str = "") -> int:
-        found = self.call("query", name, filter=only, output_fields=["count(*)"], consistency_level="Strong", seconds=_WORK)
+        found = self.call("query", name, filter=only, output_fields=["count(*)"], consistency_level="Strong", seconds=WORK)
         return int(found[0]["count(*)"])
 
 
@@ -279,30 +217,6 @@ class MilvusStore:
 
 
 _NOTHING = np.empty(0, np.int64), np.empty(0, np.float32)
-_REASONS = (
-    (("unauthenticated", "auth check", "permission", "password"), "Milvus（{where}）拒绝了登录。",
-     "请检查环境变量 WENJU_MILVUS_TOKEN（用户名:密码）。"),
-    (("deadline", "timeout", "timed out"), "Milvus（{where}）迟迟没有回答。", "请查看它是否太忙，网络是否通畅。"),
-    (("open local milvus",), "打不开 Milvus Lite 的文件 {where}。", "请确认文件夹存在；它同时只能由一个进程打开，几个进程要用 Milvus 服务。"),
-    (("fail connecting", "unavailable", "refused", "closed channel"), "连不上 Milvus（{where}）。",
-     "请确认它在运行，milvus.uri 写对了，网络能通。"),
-    (("unimplemented",), "{where} 不是 Milvus，或者版本太旧。", "请检查 milvus.uri 的端口（通常是 19530）。"),
-    (("not found", "not exist", "can't find"), "Milvus（{where}）里没有要找的集合。", "索引可能刚刚更新：请重试；仍不行就运行 wenju index。"),
-)
-
-
-def _chain(error: BaseException | None) -> Iterator[str]:
-    """What an error says, and those behind it: pymilvus calls a refused login a failure to connect.
-
-    Some of its errors are their own cause.
-    """
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        seen.append(error)
-        yield str(error)
-        error = error.__context__ if error.__cause__ in (None, error) else error.__cause__
-
-
 def token_id(token: str) -> int:
     """The dimension of a token in sparse vectors: 31 bits of its digest, the same in every process."""
     return int.from_bytes(hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "big") >> 1
@@ -319,19 +233,3 @@ def _records(start: int, rows: Rows, words: Sequence[str]) -> list[dict[str, Any
 
 _NOBODYS = 2**31
 """Beyond every `token_id`."""
-
-
-def _library() -> Any:
-    """pymilvus, which at its import would take settings out of `.env` files, and logs each error with its traceback."""
-    before = os.environ.get("PYTHON_DOTENV_DISABLED")
-    os.environ["PYTHON_DOTENV_DISABLED"] = "1"
-    try:
-        import pymilvus
-    except ImportError as error:
-        raise EngineError("没有装 Milvus 的客户端。", "请运行 pip install 'wenju[milvus]'。") from error
-    finally:
-        os.environ.pop("PYTHON_DOTENV_DISABLED")
-        os.environ |= {"PYTHON_DOTENV_DISABLED": before} if before is not None else {}
-    for name in ("pymilvus", "milvus_lite"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    return pymilvus

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rag.stores.milvus import Milvus
+from rag.stores.milvus_client import WORK
 
 _PIECE = 48_000
 """Bytes, which base64 makes 64,000 characters; a field holds 65,535."""
 _AT_ONCE = 200
 """Pieces in one request: 13 MB, where servers take 64."""
-_WORK = 300.0
 
 
 class Parts:
@@ -31,9 +31,9 @@ class Parts:
         """Whether anything has been put there. From then on what others have put there before is seen."""
         if not self._milvus.call("has_collection", self.name):
             return False
-        self._milvus.call("load_collection", self.name, seconds=_WORK)
+        self._milvus.call("load_collection", self.name, seconds=WORK)
         self._milvus.call("query", self.name, filter="pieces == 0", output_fields=["id"], limit=1,
-                          consistency_level="Strong", seconds=_WORK)
+                          consistency_level="Strong", seconds=WORK)
         return True
 
     def make(self) -> None:
@@ -61,7 +61,7 @@ class Parts:
                 (rest if piece else first).append(record)
         for records in (rest, first):
             for part in _runs(records):
-                self._milvus.call("upsert", self.name, part, seconds=_WORK)
+                self._milvus.call("upsert", self.name, part, seconds=WORK)
 
     def take(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The values of those keys that are there."""
@@ -77,12 +77,12 @@ class Parts:
 
     def drop(self) -> None:
         """Removes the collection."""
-        self._milvus.call("drop_collection", self.name, seconds=_WORK)
+        self._milvus.call("drop_collection", self.name, seconds=WORK)
 
     def _pieces(self, ids: Sequence[str], fields: list[str]) -> list[dict[str, Any]]:
         return [item for run in _runs(ids) for item in self._milvus.call(
             "query", self.name, filter=f"id in {list(run)}".replace("'", '"'), output_fields=fields,
-            consistency_level="Eventually", seconds=_WORK)]
+            consistency_level="Eventually", seconds=WORK)]
 
 
 def _runs(items: Sequence) -> Iterator[Sequence]:
