@@ -11,7 +11,7 @@ from rag.text import HAN, NUMERAL, compact, known_word, normalise, number
 _COUNTED = re.compile(rf"(\d+(?:\.\d+)?|[{NUMERAL}]+)(万|亿)?(元|小时|套|户|人|名|场|桌|个|项|公里|平方米|%)")
 _LOOSE = "个人名项"
 """Units that texts leave out or exchange for others: the amount alone has to be there."""
-_EDITION = re.compile(rf"第?([{NUMERAL}]+|\d+)(届|次(?=[^，。]{{0,8}}(?:会|大会)))|第([{NUMERAL}]+|\d+)(批|期|轮)")
+_EDITION = re.compile(rf"(?<![哪某每历上下这本])第?([{NUMERAL}]+|\d+)(届|次(?=[^，。]{{0,8}}(?:会|大会)))|第([{NUMERAL}]+|\d+)(批|期|轮)")
 _SURNAMES = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪"
     "范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔汤景温康施文牛樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟殷詹申欧耿关兰焦俞左柳甘祝宁尚符舒阮柯纪梅童凌毕季裴霍涂苗谷盛翁冉骆蓝游辛靳管柴蒙鲍华喻祁蒲房滕屈饶牟艾尤阳穆农司卓古吉缪简芦麦褚娄窦戚岑宫卜冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑迟邝"

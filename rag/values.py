@@ -8,11 +8,14 @@ from rag.text import HAN, NUMERAL
 _PHONE = re.compile(
     r"(?<![\d-])(?:0\d{2,3}[-－—]?\d{7,8}(?:[-转]\d{1,5})?|1[3-9]\d{9}|400-?\d{3}-?\d{4}|12\d{3}|\d{7,8})(?!\d)"
 )
-_DATE = re.compile(
+DATE = re.compile(
     r"(?:\d{4}年)?\d{1,2}月(?:\d{1,2}[日号])?(?:[0-9:：时点分]+)?|\d{1,2}[日号]|"
     r"(?:上午|下午|晚上?|凌晨)?\d{1,2}[:：]\d{2}"
 )
-_YEAR_OR_DATE = re.compile(_DATE.pattern + r"|\d{4}年")
+_WHEN = re.compile(
+    DATE.pattern + r"|到\d{4}年|\d{4}年(?:底|末|初|[之以]?前|起|开始)|[\d一二三四五六七八九十]+个?(?:工作日|自然日|日|天|小时|月|年)[之以]?内")
+"""A date, or what says less exactly when."""
+_YEAR_OR_DATE = re.compile(DATE.pattern + r"|\d{4}年")
 _YEAR_ASKED = re.compile(r"哪一?年|几几年|什么年份")
 _UNITS = (
     "万|亿|个百分点|个工作日|小时|公里|平方米|元|项|名|人次|人|个|次|天|日|例|起|亩|头|册|家|场|桌|条|所|部|张|户|套|年|岁|批|份|件|支|台|辆|吨|米|"
@@ -25,7 +28,7 @@ _COUNTED_OFF = ("种", "类", "方面", "个", "项", "条")
 _ASKED_UNIT = re.compile(rf"(?:多少|(?<![\d十百千万好])几)\s*({_UNITS})?")
 _MONEY = re.compile(
     r"多少钱|多少(?:万|亿)?元|几(?:百|千|万)?元|(?:租金|价格|票价|学费|费用|工资|保费|押金|(?:低保|保障|补助|补贴|津贴|收费|缴费|资助|救助|扣除)标准)[^，。？]{0,4}多少(?!人|名|户|家|次)"
-    r"|(?:罚|补助|补贴|资助|奖励|发|付|收费|费用|扣除|交|缴)[^，。？]{0,6}多少(?!人|名|户|家|次|[天年月])")
+    r"|(?:罚|补助|补贴|资助|奖励|发|付|收费|费用|扣除?|交|缴)[^，。？]{0,6}多少(?!人|名|户|家|次|[天年月])")
 _SUM_ASKED = re.compile(r"多少钱|多少(?:万|亿)?元|几(?:百|千|万)?元")
 _THING = re.compile(rf"([{HAN}]{{2}})(?:标准)?(?:是|为|要|有|收)?多少(?:钱|元)?[？?]?$")
 _AMOUNT = rf"(?:\d[\d,，.]*|[{NUMERAL}百千万]+)(?:余|多)?(?:万|亿)?"
@@ -58,10 +61,10 @@ def asked_for(query: Query) -> re.Pattern[str] | None:
         if not (unit and unit.group(1)) or unit.group(1) in _COUNTED_OFF:
             return _ANY_NUMBER
         same = next((f"[{alike}]" for alike in _ALIKE if unit.group(1) in alike), re.escape(unit.group(1)))
-        same = "周?岁" if unit.group(1) == "岁" else same
+        same = {"岁": "周?岁", "年": "(?:年|个月)"}.get(unit.group(1), same)
         return re.compile(rf"{_AMOUNT}{same}")
     if query.form == "when":
-        return _YEAR_OR_DATE if _YEAR_ASKED.search(query.text) else _DATE
+        return _YEAR_OR_DATE if _YEAR_ASKED.search(query.text) else _WHEN
     return None
 
 
@@ -82,9 +85,16 @@ def thing_asked(query: Query) -> str:
     return found.group(1) if found else ""
 
 
+def _sought(query: Query) -> re.Pattern[str] | None:
+    """The shape of the value to put first: what may be listed without a count (30项措施) counts when it is said."""
+    pattern = asked_for(query)
+    unit = _ASKED_UNIT.search(query.text) if pattern is _ANY_NUMBER else None
+    return re.compile(rf"{_AMOUNT}{unit.group(1)}(?!方面|部分|环节|层面|阶段|工作日|小时|月)") if unit and unit.group(1) else pattern
+
+
 def has_value(query: Query, text: str) -> bool:
     """Whether the text has a value of the kind that is asked for."""
-    pattern = asked_for(query)
+    pattern = _sought(query)
     return pattern is not None and any(_new(query, m.group()) for m in pattern.finditer(text))
 
 
@@ -95,8 +105,9 @@ def _new(query: Query, value: str) -> bool:
 
 def single_value(query: Query, text: str) -> str | None:
     """The asked-for value when `text` holds exactly one of its shape."""
-    pattern = asked_for(query)
+    pattern = _sought(query)
     if pattern in (None, _ANY_NUMBER, _PENALTY, _SENTENCE, HOW_LONG):
         return None
+    pattern = DATE if pattern is _WHEN and DATE.search(text) else pattern
     found = {m.group().strip("，,") for m in pattern.finditer(text) if _new(query, m.group())}
     return found.pop() if len(found) == 1 else None
