@@ -67,7 +67,7 @@ def measure(settings: Settings, documents: Path, sets: Sequence[str], out: Path,
 
     embedder = SentenceEmbedder.load(settings)
     with TemporaryDirectory(prefix="wenju-baseline-") as folder:
-        fresh = replace(settings, home=Path(folder), today=TODAY)
+        fresh = replace(settings, home=Path(folder), today=TODAY, store="faiss")
         build_index(fresh, [documents], embedder=embedder)
         pipeline = Pipeline(fresh, Index.open(fresh.index), embedder)
         for name in sets:

@@ -25,6 +25,11 @@ class Settings:
     """Put before a question; None: what the model itself asks for."""
     passage_prompt: str | None = None
     store: str = "faiss"
+    """What searches the vectors: "faiss" in this process, or "milvus", a server that many processes share."""
+    milvus_uri: str = ""
+    """"http://10.0.0.8:19530", or a file of Milvus Lite, "milvus.db". Its token: `WENJU_MILVUS_TOKEN`, nowhere else."""
+    milvus_collection: str = "wenju"
+    """Alias of the generation that was published last, and what the names of all collections begin with."""
     generator: str = "extractive"
     """"extractive", or who writes the answer over the same evidence: "transformers" or "openai"."""
     generator_seconds: int = 30
@@ -67,18 +72,18 @@ class Settings:
 _NAMES = {f.name for f in fields(Settings)}
 _WHOLE = ("threads", "max_question", "max_file_mb", "generator_seconds", "generator_tokens", "generator_at_once")
 """Positive whole numbers."""
-_KEY = "openai_api_key"
-"""Read where it is used, and from the environment only: settings are printed, compared and kept with evaluation runs."""
-_OF_ENGINES = frozenset({"milvus_uri", _KEY})
-"""Names that an environment may have and that are no settings: of an engine that is not built in, and the key."""
-_TABLES = ("openai", "transformers")
+_SECRETS = frozenset({"openai_api_key", "milvus_token"})
+"""Read where they are used, and from the environment only: settings are printed, compared and kept with evaluation runs."""
+_TABLES = ("openai", "transformers", "milvus")
 """Tables of `wenju.toml` whose keys are settings with the table's name before them: [openai] model is `openai_model`."""
-_NEEDED = {"transformers": ("transformers_model",), "openai": ("openai_base_url", "openai_model")}
+_NEEDED = {"transformers": ("transformers_model",), "openai": ("openai_base_url", "openai_model"), "milvus": ("milvus_uri",)}
 _ADDRESS = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
+_MILVUS = re.compile(r"https?://[^\s/?#@]+/?|[^\s?#@:]+\.db")
+_COLLECTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _OF_DOORS = ("portal",)
 """Tables of `wenju.toml`, and first words of `WENJU_*` names, that the doors read: see `load_table`."""
 _DOOR_PREFIXES = tuple(f"{name}_" for name in _OF_DOORS)
-GENERATORS, _STORES = ("extractive", "transformers", "openai"), ("faiss",)
+GENERATORS, _STORES = ("extractive", "transformers", "openai"), ("faiss", "milvus")
 
 
 def load_settings(flags: Mapping[str, Any] | None = None, folder: Path | None = None) -> Settings:
@@ -88,7 +93,7 @@ def load_settings(flags: Mapping[str, Any] | None = None, folder: Path | None = 
     Raises SettingError for an unknown key or an impossible value.
     """
     values = dict(_known({k: v for k, v in _file(folder).items() if k not in _OF_DOORS}, "wenju.toml", _NAMES))
-    named = {k: v for k, v in _environment().items() if k not in _OF_ENGINES and not k.startswith(_DOOR_PREFIXES)}
+    named = {k: v for k, v in _environment().items() if k not in _SECRETS and not k.startswith(_DOOR_PREFIXES)}
     values |= _known(named, "环境变量", _NAMES)
     values |= {k: v for k, v in (flags or {}).items() if v is not None}
     return _checked(replace(Settings(), **{k: _convert(k, v) for k, v in values.items()}))
@@ -146,8 +151,8 @@ def _read(file: Path) -> Mapping[str, Any]:
         if not isinstance(inside, Mapping):
             raise SettingError(f"{file.name} 中的 {table} 应是一张表。", f"请写成 [{table}]。")
         written |= {f"{table}_{key}": value for key, value in inside.items()}
-    if _KEY in written:
-        raise SettingError(f"密钥不能写在 {file.name} 里。", "请用环境变量 WENJU_OPENAI_API_KEY。")
+    for secret in sorted(_SECRETS & written.keys()):
+        raise SettingError(f"密钥不能写在 {file.name} 里。", f"请用环境变量 WENJU_{secret.upper()}。")
     return written
 
 
@@ -180,8 +185,13 @@ def _checked(settings: Settings) -> Settings:
         raise SettingError(f"设置 {'、'.join(_WHOLE)} 应为正整数。")
     if settings.openai_base_url and not _ADDRESS.fullmatch(settings.openai_base_url):
         raise SettingError(f"设置 openai.base_url 的值 {settings.openai_base_url!r} 不对。", "请写成 http://主机:端口/v1 这样。")
-    for name in _NEEDED.get(settings.generator, ()):
-        if not getattr(settings, name):
-            raise SettingError(f"generator 为 {settings.generator} 时要设置 {name.replace('_', '.', 1)}。",
-                               f"例如环境变量 WENJU_{name.upper()}；怎样装模型，见 wenju models。")
+    if settings.milvus_uri and not _MILVUS.fullmatch(settings.milvus_uri):
+        raise SettingError("设置 milvus.uri 的值不对。", "请写成 http://主机:端口 或 文件名.db；用户名和密码放在环境变量 WENJU_MILVUS_TOKEN 里。")
+    if not _COLLECTION.fullmatch(settings.milvus_collection):
+        raise SettingError(f"设置 milvus.collection 的值 {settings.milvus_collection!r} 不对。", "请用字母、数字和下划线，以字母开头。")
+    for setting, more in (("generator", "；怎样装模型，见 wenju models"), ("store", "")):
+        chosen = getattr(settings, setting)
+        for name in _NEEDED.get(chosen, ()):
+            if not getattr(settings, name):
+                raise SettingError(f"{setting} 为 {chosen} 时要设置 {name.replace('_', '.', 1)}。", f"例如环境变量 WENJU_{name.upper()}{more}。")
     return settings

@@ -9,6 +9,7 @@
     │   └── Scanned           it has pictures only
     ├── ModelError            weights missing, wrong or unsafe
     ├── GenerationError       a language model failed, was slow or is busy; never leaves the pipeline
+    ├── EngineError           the vector server is away, refuses, or holds something else
     └── IndexError_           the index on disk
         ├── IndexMissing      nothing has been indexed yet
         ├── IndexDamaged      a digest, a count or a file is wrong
@@ -71,6 +72,10 @@ class ModelError(WenjuError):
 
 class GenerationError(WenjuError):
     """A language model failed to write: the answer is extractive, and `message` says why to its reader."""
+
+
+class EngineError(WenjuError):
+    """The server that searches vectors cannot be reached, refuses, or does not hold this generation as it should."""
 
 
 class IndexError_(WenjuError):

@@ -20,11 +20,11 @@ from rag.checks import vague
 from rag.citations import problems
 from rag.config import Settings
 from rag.enumerations import whole_list
-from rag.errors import ModelError, QuestionError, UsageError, WenjuError
+from rag.errors import EngineError, ModelError, QuestionError, UsageError, WenjuError
 from rag.fitted import FEATURES
 from rag.generators import extractive
 from rag.generators.guard import Guard
-from rag.index import Index, Progress, Report, View, Watcher, refresh, withdraw
+from rag.index import Engine, Index, Part, PartReport, Progress, Report, View, Watcher, fill_part, refresh, withdraw
 from rag.protocols import Embedder
 from rag.query import Query, understand
 from rag.reranking import best_matches
@@ -42,6 +42,8 @@ _STALE = ("expired", "superseded")
 _VIEWS = 32
 """Views of one generation that are kept; each holds a lexical index of its own in memory."""
 
+_ALIVE = 2.0
+"""Seconds within which the vector server gives a sign of life."""
 _DEPTH = 10
 """How many passages an answer is chosen from."""
 
@@ -68,10 +70,10 @@ class Pipeline:
 
     @classmethod
     def open(cls, settings: Settings) -> "Pipeline":
-        """The pipeline over the current generation. Raises IndexMissing, IndexDamaged, ModelError."""
+        """The pipeline over the current generation. Raises IndexMissing, IndexDamaged, EngineError, ModelError."""
         from rag.embedding import SentenceEmbedder
 
-        index = Index.open(settings.index)
+        index = opened(settings)
         return cls(settings, index, SentenceEmbedder.load(settings), guarded(settings))
 
     @property
@@ -112,14 +114,25 @@ class Pipeline:
     def renewed(self, thorough: bool = False) -> "Pipeline":
         """A pipeline over the generation that is current now, with the same embedder; this one when there is none.
 
-        thorough: see `Index.open`. Raises IndexDamaged, IndexMissing, and ModelError when the index was built with another model.
+        thorough: see `Index.open`. Raises IndexDamaged, IndexMissing, EngineError, and ModelError when the index was built with
+        another model.
         """
-        index = Index.open(self.settings.index, thorough)
+        index = opened(self.settings, thorough)
         if index.digest == self.index.digest:
             return self
         if index.embedder_digest != self.embedder.digest:
             raise ModelError(f"索引改用了向量模型 {index.embedder_name}。", "请重新启动服务。")
         return Pipeline(self.settings, index, self.embedder, self.model)
+
+    def trouble(self) -> str:
+        """Why no question can be answered now, in Chinese; "" when all that is needed is there."""
+        engine = engine_of(self.settings)
+        try:
+            if engine:
+                engine.milvus.ping(_ALIVE)
+        except EngineError as error:
+            return error.message
+        return ""
 
     # ------------------------------------------------------------ the three questions one can ask
 
@@ -375,6 +388,22 @@ class Pipeline:
             return None
 
 
+@lru_cache(maxsize=8)
+def engine_of(settings: Settings) -> Engine | None:
+    """The server that searches the index, None when this process does. Connects when it is first needed."""
+    if settings.store == "faiss":
+        return None
+    from rag.stores.milvus import Milvus
+
+    return Engine(Milvus.of(settings), settings.index)
+
+
+def opened(settings: Settings, thorough: bool = False) -> Index:
+    """The current generation, with whatever searches it. Raises IndexMissing, IndexDamaged, EngineError."""
+    index, engine = Index.open(settings.index, thorough), engine_of(settings)
+    return engine.attach(index) if engine else index
+
+
 def guarded(settings: Settings) -> Guard | None:
     """The language model that the settings name, within its bounds; None for the extractive generator. Raises ModelError."""
     match settings.generator:
@@ -397,19 +426,30 @@ def build_index(
     progress: Callable[[Progress], None] | None = None, embedder: Embedder | None = None,
 ) -> Report:
     """Brings the index up to date with files and folders. See `index.refresh`."""
-    from rag.loading import load
     from rag.loading.overrides import completed
     from rag.passages import cut
 
     if embedder is None and remove and not paths:
-        return withdraw(settings.index, remove)
-    if embedder is None:
-        from rag.embedding import SentenceEmbedder
+        return withdraw(settings.index, remove, engine=engine_of(settings))
+    return refresh(settings.index, paths, _loader(settings), cut, embedder or _embedder(settings), progress, remove,
+                   recipe=_reading_recipe(), complete=completed, engine=engine_of(settings))
 
-        embedder = SentenceEmbedder.load(settings)
-    most = settings.max_file_mb * 2**20
-    return refresh(settings.index, paths, lambda path, source: load(path, source, most), cut, embedder, progress, remove,
-                   recipe=_reading_recipe(), complete=completed)
+
+def build_part(
+    settings: Settings, paths: Sequence[Path], part: Part, progress: Callable[[Progress], None] | None = None,
+    embedder: Embedder | None = None,
+) -> PartReport:
+    """Embeds one part of the files for the index that another process will publish. See `index.fill_part`.
+
+    Raises UsageError unless a server holds the vectors.
+    """
+    from rag.loading.overrides import completed
+    from rag.passages import cut
+
+    if (engine := engine_of(settings)) is None:
+        raise UsageError("几台机器分着编入，要用 Milvus 汇总。", "请先设置 store = \"milvus\" 和 milvus.uri。")
+    return fill_part(settings.index, paths, part, _loader(settings), cut, embedder or _embedder(settings), engine, progress,
+                     recipe=_reading_recipe(), complete=completed)
 
 
 def watch_index(
@@ -420,10 +460,7 @@ def watch_index(
 
     seconds: between two looks. A refresh that fails is tried again at the next look.
     """
-    if embedder is None:
-        from rag.embedding import SentenceEmbedder
-
-        embedder = SentenceEmbedder.load(settings)
+    embedder = embedder or _embedder(settings)
     watcher = Watcher(paths, settings.index, stopped, seconds)
     while watcher.changed():
         try:
@@ -433,6 +470,19 @@ def watch_index(
         except WenjuError as error:
             watcher.retry()
             yield error
+
+
+def _embedder(settings: Settings) -> Embedder:
+    from rag.embedding import SentenceEmbedder
+
+    return SentenceEmbedder.load(settings)
+
+
+def _loader(settings: Settings) -> Callable[[Path, str], list[Document]]:
+    """Reads files of a bearable size."""
+    from rag.loading import load
+
+    return lambda path, source: load(path, source, settings.max_file_mb * 2**20)
 
 
 def _reading_recipe() -> str:

@@ -43,7 +43,11 @@ class Embedder(Protocol):
 
 
 class VectorStore(Protocol):
-    """Nearest passages by inner product. Implementations: `stores.faiss.FaissStore`, `tests.fakes.BruteStore`."""
+    """Nearest passages by inner product. Implementations: `stores.faiss.FaissStore`, `stores.milvus.MilvusStore`,
+    `tests.fakes.BruteStore`. What each must do: tests/test_store_contract.py.
+
+    Raises EngineError when a server that does the work is away.
+    """
 
     def search(self, vector: np.ndarray, k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Rows int64 [≤k] and scores float32 [≤k], best first; only rows in `allowed` (sorted int64) if given."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from browsing import ARGS, CHROMIUM, Visit
+from milvus_server import milvus_server
 from nothing_leaves import only_here
 from torture import FIGURES, SHARE
 
@@ -71,6 +72,13 @@ def pipeline(settings, embedder):
     finally:
         os.chdir(here)
     return Pipeline(settings, Index.open(settings.index), embedder)
+
+
+@pytest.fixture(scope="session")
+def milvus_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Milvus server on loopback, started when the first test needs it."""
+    with milvus_server(tmp_path_factory.mktemp("milvus")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def closure() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     seen: set[tuple[str, frozenset[str]]] = set()
-    wanted = [Requirement(line) for line in (*project["dependencies"], *(line for name in ("eval", "ocr", "test") for line in extras[name]))]
+    wanted = [Requirement(line) for line in (*project["dependencies"], *(line for name in ("eval", "milvus", "ocr", "test") for line in extras[name]))]
     return {name for one in wanted if one.name != "wenju" for name in needed(canonical(one.name), frozenset(one.extras), seen)}
 
 

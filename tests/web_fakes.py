@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rag.config import Settings
-from rag.errors import QuestionError, UsageError
+from rag.errors import EngineError, QuestionError, UsageError
 from rag.schema import (
     Answer,
     Citation,
@@ -100,6 +100,9 @@ class WebPipeline:
 
     def renewed(self, thorough: bool = False) -> "WebPipeline":
         return self
+
+    def trouble(self) -> str:
+        return self.failing.message if isinstance(self.failing, EngineError) else ""
 
     def search(self, query: str, k: int = 10, filters: Mapping[str, str] | None = None) -> Retrieval:
         self._check(query)

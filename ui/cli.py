@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("paths", nargs="*", metavar="路径", help="文件或文件夹")
     sub.add_argument("--remove", action="append", default=[], metavar="ID或路径",
                      help="从索引中撤下一份文件（可重复）；它不再随文件夹编入，直到点名编入")
+    sub.add_argument("--part", metavar="K/N", help="几台机器分着编入：这台只算 N 份中的第 K 份，存到 Milvus；都算完后，在保管索引的机器上不带 --part 再运行一次")
     sub.add_argument("--watch", action="store_true", help="一直跟着文件夹的变动更新，按 Ctrl+C 停止")
 
     sub = command("ask", _ask, "提问，得到带引文的答案（没有依据时退出码为 3）")
@@ -151,11 +152,28 @@ def _index(args: argparse.Namespace) -> int:
 
     settings = _settings(args)
     paths = [Path(p) for p in args.paths] or ([] if args.remove else [Path("seeds")])
+    if args.part:
+        return _part(args, settings, paths)
     if args.watch:
         return _watch(args, settings, paths)
     with Bar() as bar:
         report = build_index(settings, paths, remove=args.remove, progress=bar.update)
     return _reported(args, report)
+
+
+def _part(args: argparse.Namespace, settings: Settings, paths: list[Path]) -> int:
+    from rag.index import Part
+    from rag.pipeline import build_part
+    from ui.progress import Bar
+    from ui.upkeep import part_lines
+
+    if args.remove or args.watch:
+        raise UsageError("--part 不能和 --remove、--watch 同时使用。", "它只计算，不改动索引。")
+    part = Part.parse(args.part)
+    with Bar() as bar:
+        report = build_part(settings, paths, part, progress=bar.update)
+    _json(report) if args.json else print("\n".join(part_lines(report)), flush=True)
+    return DONE
 
 
 def _watch(args: argparse.Namespace, settings: Settings, paths: list[Path]) -> int:
@@ -283,11 +301,12 @@ def _docs(args: argparse.Namespace) -> int:
 
 def _purge(args: argparse.Namespace, settings: Settings) -> int:
     from rag.index import purge
+    from rag.pipeline import engine_of
     from ui.upkeep import purged_lines
 
     if args.id is None:
         raise UsageError("没有说要清除哪份文件。", "写法：wenju docs --purge ID")
-    done = purge(settings.home, settings.index, args.id)
+    done = purge(settings.home, settings.index, args.id, engine=engine_of(settings))
     _json(done) if args.json else print("\n".join(purged_lines(done)))
     return FAILED if done.found else DONE
 
@@ -332,8 +351,10 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     from rag.index import check
+    from rag.pipeline import engine_of
 
-    return _verdict(args, check(_settings(args).index), "索引完好。")
+    settings = _settings(args)
+    return _verdict(args, check(settings.index, engine=engine_of(settings)), "索引完好。")
 
 
 def _models(args: argparse.Namespace) -> int:
@@ -368,8 +389,10 @@ def _backup(args: argparse.Namespace) -> int:
 
 def _restore(args: argparse.Namespace) -> int:
     from rag.index import restore
+    from rag.pipeline import engine_of
 
-    generation = restore(Path(args.file), _settings(args).index)
+    settings = _settings(args)
+    generation = restore(Path(args.file), settings.index, engine=engine_of(settings))
     _json({"generation": generation}) if args.json else print("已恢复。")
     return DONE
 

@@ -11,7 +11,7 @@ from rag.config import Settings
 from rag.errors import WenjuError
 
 if TYPE_CHECKING:
-    from rag.index import Progress, Purged, Report
+    from rag.index import PartReport, Progress, Purged, Report
 
 _SHOWN = 5
 
@@ -59,6 +59,14 @@ def report_lines(report: "Report") -> Iterator[str]:
         yield f"不编入 {source}（已撤下；要恢复请点名：wenju index {path}）"
     yield (f"现有文件 {report.documents} 份，段落 {report.passages} 个；本次计算向量 {report.embedded} 个，沿用 {report.reused} 个，"
            f"用时 {report.seconds:.1f} 秒。")
+
+
+def part_lines(report: "PartReport") -> Iterator[str]:
+    """What was done for a part of an index."""
+    for item in report.failed:
+        yield f"失败 {item.source}：{item.reason}"
+    yield (f"第 {report.part} 份：文件 {report.files} 份，段落 {report.passages} 个；本次计算向量 {report.embedded} 个，"
+           f"已有 {report.reused} 个，用时 {report.seconds:.1f} 秒。")
 
 
 def purged_lines(done: "Purged") -> Iterator[str]:

@@ -17,7 +17,7 @@ class Wenju:
     def __init__(self, settings: Settings, model: Model, docs: Path, work: Path) -> None:
         """work: an empty folder for the index."""
         self.name = f"文据 {__version__}"
-        self._settings, self._embedder, self._docs = replace(settings, home=work), model.embedder, docs
+        self._settings, self._embedder, self._docs = replace(settings, home=work, store="faiss"), model.embedder, docs
 
     def index(self, sources: Sequence[Source] = ()) -> Sequence[Stretch]:
         """See `Peer`; `sources` is not needed."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rag.errors import IndexDamaged, IndexMissing, UsageError
 from rag.files import DISK, Disk, NewFile, inside, locked, make_folders, remove_tree, typed_errors
+from rag.index.engine import Engine
 from rag.index.entries import Manifest
 from rag.index.generation import Index
 from rag.index.publish import Pointer, collect_garbage, lock_path, parse_pointers, publish, read_pointers, staging, tidy
@@ -82,12 +83,13 @@ def _copied(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
 # ---------------------------------------------------------------- restore
 
 def restore(
-    file: Path, folder: Path, disk: Disk = DISK, trial: Callable[[Path, str], list[str]] = try_in_child
+    file: Path, folder: Path, disk: Disk = DISK, trial: Callable[[Path, str], list[str]] = try_in_child,
+    engine: Engine | None = None,
 ) -> str:
     """Makes the generation saved in `file` the current one; its id. The one that was current is kept to fall back to.
 
-    trial: proves an unpacked generation; what is wrong with it, in Chinese.
-    Raises IndexDamaged for a file that is no whole and honest backup, IndexBusy, IndexUnwritable, UsageError;
+    trial: proves an unpacked generation; what is wrong with it, in Chinese. engine: see `refresh`.
+    Raises IndexDamaged for a file that is no whole and honest backup, IndexBusy, IndexUnwritable, EngineError, UsageError;
     the current generation is then what it was.
     """
     if not file.is_file():
@@ -100,13 +102,13 @@ def restore(
             tidy(folder, keep.name if keep else None, disk)
             if keep and keep.digest == digest:
                 return digest[:16]
-            _unpacked(archive, digest, manifest, folder, keep, disk, trial)
+            _unpacked(archive, digest, manifest, folder, keep, disk, trial, engine)
             return digest[:16]
 
 
 def _unpacked(
     archive: zipfile.ZipFile, digest: str, manifest: Manifest, folder: Path, keep: Pointer | None, disk: Disk,
-    trial: Callable[[Path, str], list[str]],
+    trial: Callable[[Path, str], list[str]], engine: Engine | None,
 ) -> None:
     """Unpacks, proves and publishes."""
     built = staging(folder, disk)
@@ -122,6 +124,8 @@ def _unpacked(
         disk.sync_folder(built)
         if problems := trial(built, digest):
             raise _refused("；".join(problem.rstrip("。") for problem in problems[:3]))
+        if engine:
+            engine.fill(Index(built, digest))
         current = publish(folder, built, digest, keep, disk)
     except BaseException:
         with suppress(OSError):
@@ -129,6 +133,8 @@ def _unpacked(
         raise
     with suppress(OSError):  # what cannot be removed now, the next writer removes
         collect_garbage(folder, [p.name for p in (current, keep) if p], disk)
+    if engine:
+        engine.settle(digest[:16], [keep.digest[:16]] if keep else [])
 
 
 def _good(folder: Path) -> Pointer | None:

@@ -1,7 +1,7 @@
 """Writes the files of a generation, document by document, in bounded memory."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from rag.stores.faiss import encoded, worth_coding
 _NEW, _ROWS = 128, 4096
 """Passages are embedded when so many new ones, or so many in all, are waiting."""
 Terms = dict[str, str]
-_Stored = tuple[np.ndarray, np.ndarray, np.ndarray]
+Stored = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Vector float32, tokens int8, spans int32: one embedding as it is written."""
 
 
@@ -52,6 +52,19 @@ def passage_context(document: Document, passage: Passage) -> str:
     return " ".join((*([document.name] if named else []), *passage.section_path))
 
 
+def key_of(embedder: Embedder, passage: str, context: str) -> bytes:
+    """What an embedding was computed from: 32 bytes."""
+    parts = (embedder.digest, context, passage)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
+
+
+def embedded(embedder: Embedder, passages: Mapping[bytes, tuple[str, str]]) -> Iterator[tuple[bytes, Stored]]:
+    """The embeddings of passages (text and context by key), as they are written, in order."""
+    texts, contexts = [text for text, _ in passages.values()], [context for _, context in passages.values()]
+    for key, made in zip(passages, embedder.embed_passages(texts, contexts), strict=True):
+        yield key, (made.vector, quantised(made.tokens), made.spans)
+
+
 def terms_of(*parts: str | None) -> Terms:
     """The lexical fields of a text given in parts: tokens joined by blanks; no bigram spans two parts."""
     return {"words": joined(text.words, parts), "bigrams": joined(text.bigrams, parts)}
@@ -71,9 +84,11 @@ class Builder:
     def __init__(
         self, folder: Path, embedder: Embedder, base: Index | None, disk: Disk = DISK,
         embedded: Callable[[int], None] = lambda total: None,
+        taken: Callable[[Sequence[bytes]], Mapping[bytes, Stored]] = lambda keys: {},
     ) -> None:
-        """embedded: told how many passages have been embedded so far, each time more have."""
-        self._folder, self._embedder, self._disk, self._told = folder, embedder, disk, embedded
+        """embedded: told how many passages have been embedded so far, each time more have. taken: what others have computed
+        for some of these keys."""
+        self._folder, self._embedder, self._disk, self._told, self._taken = folder, embedder, disk, embedded, taken
         self.embedded = self.reused = 0
         self._base = base if base is not None and base.dimension == embedder.dimension else None
         self._known = {key.tobytes(): row for row, key in enumerate(self._base.keys)} if self._base is not None else {}
@@ -105,7 +120,7 @@ class Builder:
             self._line("passages", entries.dump(entries.passage_to_json(passage)) + b"\n")
             self._lexical.add(item.terms[number] if item.terms else terms_of(*passage.section_path, passage.text))
             context = passage_context(document, passage)
-            self._wait(_Waiting(self._key(passage.text, context), passage.text, context))
+            self._wait(_Waiting(key_of(self._embedder, passage.text, context), passage.text, context))
 
     @property
     def keeps(self) -> bool:
@@ -192,10 +207,6 @@ class Builder:
 
     # ------------------------------------------------------------ embeddings
 
-    def _key(self, passage: str, context: str) -> bytes:
-        parts = (self._embedder.digest, context, passage)
-        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
-
     def _wait(self, waiting: "_Waiting | range") -> None:
         self._waiting.append(waiting)
         self._pending += len(waiting) if isinstance(waiting, range) else 1
@@ -206,11 +217,9 @@ class Builder:
 
     def _embed(self) -> None:
         """Embeds the waiting passages that are new and writes all of them, in order."""
-        done: dict[bytes, _Stored] = {}
-        if new := self._new:
-            texts, contexts = [w.text for w in new.values()], [w.context for w in new.values()]
-            for key, encoded in zip(new, self._embedder.embed_passages(texts, contexts), strict=True):
-                done[key] = encoded.vector, quantised(encoded.tokens), encoded.spans
+        done = dict(self._taken(list(self._new)))
+        if new := {key: (w.text, w.context) for key, w in self._new.items() if key not in done}:
+            done |= embedded(self._embedder, new)
             self.embedded += len(new)
             self._told(self.embedded)
         self.reused += self._pending - len(new)
@@ -240,7 +249,7 @@ class Builder:
         last = self._ends["tokens"][-1]
         self._ends["tokens"].extend((last + np.cumsum(counts)).tolist())
 
-    def _earlier(self, key: bytes) -> _Stored:
+    def _earlier(self, key: bytes) -> Stored:
         assert self._base is not None
         row = self._known[key]
         return self._base.vectors.vectors(row, row + 1)[0], *self._base.stored_tokens(row)

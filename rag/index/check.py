@@ -7,6 +7,7 @@ import numpy as np
 
 from rag.errors import IndexDamaged
 from rag.index.builder import joined, passage_context
+from rag.index.engine import Engine
 from rag.index.entries import whole_of
 from rag.index.generation import Index
 from rag.index.publish import current_candidates
@@ -20,10 +21,11 @@ _CLOSE = 1e-4
 """Bearable difference of inner products: float32 sums depend on their order."""
 
 
-def check(folder: Path, embedder: Embedder | None = None) -> list[str]:
+def check(folder: Path, embedder: Embedder | None = None, engine: Engine | None = None) -> list[str]:
     """What is wrong with the index, one Chinese sentence each; empty when all is well.
 
     embedder: given, it must be the one that was used, and a sample of passages is embedded again.
+    engine: given, the server must hold the same vectors and find the same passages.
     Raises IndexMissing when there is none.
     """
     index: Index | None = None
@@ -41,6 +43,8 @@ def check(folder: Path, embedder: Embedder | None = None) -> list[str]:
     problems.extend(prove(index))
     if embedder is not None:
         problems.extend(_embeddings(index, embedder))
+    if engine is not None:
+        problems.extend(engine.problems(index))
     return problems
 
 

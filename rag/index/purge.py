@@ -18,6 +18,7 @@ import numpy as np
 from rag.errors import IndexDamaged, UsageError
 from rag.files import DISK, Disk, overwrite, remove_tree, typed_errors
 from rag.index.builder import joined
+from rag.index.engine import Engine
 from rag.index.entries import Report
 from rag.index.generation import Index
 from rag.index.refresh import refresh
@@ -72,15 +73,17 @@ class KeptModel:
         raise IndexDamaged("这里没有载入模型。")
 
 
-def withdraw(folder: Path, remove: Sequence[str], disk: Disk = DISK) -> Report:
+def withdraw(folder: Path, remove: Sequence[str], disk: Disk = DISK, engine: Engine | None = None) -> Report:
     """Takes documents (ids or sources) out of the index in `folder`; loads no model. See `refresh`."""
     def unread(*_: object) -> list:
         raise AssertionError("nothing is read when documents are only removed")
 
-    return refresh(folder, (), unread, unread, KeptModel(Index.open(folder)), remove=remove, disk=disk)
+    return refresh(folder, (), unread, unread, KeptModel(Index.open(folder)), remove=remove, disk=disk, engine=engine)
 
 
-def purge(home: Path, folder: Path, id: str, disk: Disk = DISK, originals: Sequence[Path] = ()) -> Purged:
+def purge(
+    home: Path, folder: Path, id: str, disk: Disk = DISK, originals: Sequence[Path] = (), engine: Engine | None = None
+) -> Purged:
     """Removes a document from the index in `folder`, from backups and records below `home`, and looks for what is left.
 
     originals: files of the document that go too (those that were uploaded lie below `home`). Raises UsageError for an
@@ -93,7 +96,7 @@ def purge(home: Path, folder: Path, id: str, disk: Disk = DISK, originals: Seque
     passages = [index.passage(row) for row in rows]
     keys = {index.keys[row].tobytes() for row in rows}
     del index
-    withdraw(folder, [id], disk)
+    withdraw(folder, [id], disk, engine)
     now = Index.open(folder)
     wanted, shared = _telling(_sentences(document, passages), now)
     with typed_errors("清除"):

@@ -1,7 +1,7 @@
 """Brings an index up to date with files and folders: what is new is read, cut and embedded; the rest is taken over."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +9,12 @@ from pathlib import Path
 from rag.errors import DocumentError, IndexDamaged, IndexMissing, IndexUnwritable, PartlyRead
 from rag.files import DISK, Disk, digest_of, locked, make_folders, remove_tree, typed_errors
 from rag.index.builder import Builder, Prepared
+from rag.index.engine import Engine
 from rag.index.entries import DocumentEntry, Failure, Progress, Report
 from rag.index.generation import Index
+from rag.index.parts import Filling, Part, PartReport
 from rag.index.plan import EMPTIED, Group, Out, Plan, Planner, Tell
-from rag.index.publish import Pointer, collect_garbage, lock_path, point, publish, staging, tidy
+from rag.index.publish import Pointer, collect_garbage, lock_path, point, publish, read_pointers, staging, tidy
 from rag.index.scan import Anchor, Seen, absolute
 from rag.loading.overrides import SUFFIX
 from rag.protocols import Embedder
@@ -27,7 +29,7 @@ Complete = Callable[[Sequence[Document], bytes, str], Sequence[Document]]
 def refresh(
     folder: Path, roots: Sequence[Path], load: Load, cut: Cut, embedder: Embedder, progress: Tell | None = None,
     remove: Sequence[str] = (), recipe: str = "", disk: Disk = DISK,
-    complete: Complete = lambda documents, sidecar, name: documents,
+    complete: Complete = lambda documents, sidecar, name: documents, engine: Engine | None = None,
 ) -> Report:
     """Indexes what is new or changed below `roots`, drops what is gone, and publishes a generation if anything differs.
 
@@ -37,14 +39,29 @@ def refresh(
     complete: called with the documents of one file after they have been cut, the corrections that lie beside it (b"": none)
     and their name; gives the documents as they are to be known. Raises DocumentError.
     recipe: whatever else decides what `load` and `cut` give; when it changes, every file below `roots` is read again.
+    engine: the server that holds a copy of the generation before it becomes current.
     Paths indexed earlier and not named now stay as they are.
-    Raises UsageError, IndexBusy, IndexDamaged, IndexUnwritable; the current generation is then what it was.
+    Raises UsageError, IndexBusy, IndexDamaged, IndexUnwritable, EngineError; the current generation is then what it was, or,
+    if `message` says so, the new one, and only the tidying up after it has failed.
     """
     with typed_errors("更新索引"):
         make_folders(folder, disk)
         with locked(lock_path(folder)):
             steps = _Steps(load, cut, complete, recipe)
-            return _Refresh(folder, steps, embedder, progress or (lambda _: None), disk).run(roots, remove)
+            return _Refresh(folder, steps, embedder, progress or (lambda _: None), disk, engine).run(roots, remove)
+
+
+def fill_part(
+    folder: Path, roots: Sequence[Path], part: Part, load: Load, cut: Cut, embedder: Embedder, engine: Engine,
+    progress: Tell | None = None, recipe: str = "", complete: Complete = lambda documents, sidecar, name: documents,
+) -> PartReport:
+    """Embeds the new and changed files of one part below `roots` for the refresh that will publish them: see `parts`.
+
+    Changes nothing in `folder`. Raises UsageError, IndexDamaged, EngineError.
+    """
+    with typed_errors("按份编入"):
+        steps = _Steps(load, cut, complete, recipe)
+        return _Refresh(folder, steps, embedder, progress or (lambda _: None), DISK, engine).part(roots, part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +78,13 @@ class _Refresh:
     """One refresh, under the writer's lock."""
 
     def __init__(
-        self, folder: Path, steps: _Steps, embedder: Embedder, tell: Tell, disk: Disk, thorough: bool = False
+        self, folder: Path, steps: _Steps, embedder: Embedder, tell: Tell, disk: Disk, engine: Engine | None = None,
+        thorough: bool = False,
     ) -> None:
-        self._folder, self._steps, self._embedder = folder, steps, embedder
+        self._folder, self._steps, self._embedder, self._engine = folder, steps, embedder, engine
         self._tell, self._recipe, self._disk = tell, steps.recipe, disk
         self._ready: dict[str, list[Prepared]] = {}
+        self._filled: Filling | None = None
         self._out = Out(())
         self._seen = Seen(folder / "seen", disk)
         try:
@@ -87,19 +106,49 @@ class _Refresh:
                 for _ in base.proving() if base is not None else ():
                     pass
             except IndexDamaged:  # what has rotted must not be copied under a new digest: begin again from what is good
-                again = _Refresh(self._folder, self._steps, self._embedder, self._tell, self._disk, thorough=True)
+                again = _Refresh(self._folder, self._steps, self._embedder, self._tell, self._disk, self._engine, True)
                 return again.run(roots, remove)
             now, embedded, reused = self._build(plan, anchor, purge=bool(remove))
         else:
             now, embedded, reused = base, 0, 0
+            if self._engine:
+                self._engine.fill(base)
             if base.fallback:  # the files are as the earlier generation has them: make it the current one
                 point(self._folder, [Pointer(base.folder.name, base.digest)], self._disk)
                 self._clean([base.folder.name], purge=False)
+        if self._engine:
+            self._engine.settle(now.generation, [p.digest[:16] for p in read_pointers(self._folder) or []])
         self._seen.save(m.entry.path for m in plan.members)
         return Report(
             **planner.report(plan, now.metas), documents=len(now.metas), passages=len(now), embedded=embedded, reused=reused,
             generation=now.generation, seconds=round(time.monotonic() - began, 3), warning=base.fallback if base is not None else None,
         )
+
+    def part(self, roots: Sequence[Path], part: Part) -> PartReport:
+        """See `fill_part`."""
+        began, base, anchor = time.monotonic(), self._base, Anchor(absolute(self._folder).parent.parent)
+        planner = Planner(base, anchor, self._seen, self._recipe, self._tell)
+        plan = planner.plan({anchor.key(absolute(r)): absolute(r) for r in roots}, (), absolute(self._folder))
+        self._out = Out(plan.withdrawn)
+        own = [group for group in plan.groups if group.to_read and part.has(group.members[0].entry.sha256)]
+        done, read = 0, 0
+
+        def documents() -> Iterator[Prepared]:
+            nonlocal done, read
+            for group in own:
+                yield from self._read(group, anchor)
+                done, read = done + 1, read + group.size
+
+        def told(passages: int, embedded: int) -> None:
+            self._tell(Progress("build", done, len(own), "", embedded, passages, read, sum(group.size for group in own)))
+
+        assert self._engine
+        indexed = {key.tobytes() for key in base.keys} if base is not None else set()
+        passages, embedded = self._engine.filling(self._embedder).fill(documents(), indexed, told)
+        entries = [group.members[0].entry for group in own]
+        failed = [Failure(entry.source, entry.error) for entry in entries if entry.error is not None]
+        return PartReport(f"{part.number}/{part.of}", len(own), tuple(failed), passages, embedded, passages - embedded,
+                          round(time.monotonic() - began, 3))
 
     # ------------------------------------------------------------ reading
 
@@ -174,6 +223,7 @@ class _Refresh:
     def _build(self, plan: Plan, anchor: Anchor, purge: bool) -> tuple[Index, int, int]:
         """The new generation, published; how many passages were embedded and how many taken over."""
         built = staging(self._folder, self._disk)
+        self._filled = self._engine.filled(self._embedder) if self._engine else None
         try:
             digest, embedded, reused = self._written(plan, anchor, built)
             new = Index(built, digest)  # what could not be opened again must not become current
@@ -181,6 +231,8 @@ class _Refresh:
                 remove_tree(built, self._disk)
                 return self._base, 0, 0
             self._tell(Progress("publish", len(plan.groups), len(plan.groups), embedded=embedded))
+            if self._engine:
+                self._engine.fill(new)
             keep = None if purge or self._base is None else Pointer(self._base.folder.name, self._base.digest)
             current = publish(self._folder, built, digest, keep, self._disk)
         except BaseException:
@@ -188,6 +240,8 @@ class _Refresh:
                 remove_tree(built, self._disk)
             raise
         self._clean([p.name for p in (current, keep) if p], purge)
+        if self._filled:
+            self._filled.drop()
         with suppress(OSError):  # it will be read whole once more
             new.remember(self._folder / "generations" / current.name, self._disk)
         return new, embedded, reused
@@ -210,7 +264,8 @@ class _Refresh:
         def told(embedded: int) -> None:
             self._tell(Progress("build", done, total, source, embedded, builder.passages, read, to_read))
 
-        builder = Builder(built, self._embedder, self._base, self._disk, told)
+        taken = self._filled.taken if self._filled else lambda keys: {}
+        builder = Builder(built, self._embedder, self._base, self._disk, told, taken)
         try:
             added: dict[str, _Added] = {}
             for number, group in enumerate(plan.groups):

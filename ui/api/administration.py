@@ -15,7 +15,7 @@ from starlette.requests import Request
 from eval.review import Candidate, Review
 from rag.errors import UsageError
 from rag.index import Purged, Report, check, purge
-from rag.pipeline import build_index
+from rag.pipeline import build_index, engine_of
 from ui.api.audit import Entry, entries, newest
 from ui.api.corrections import Value
 from ui.api.identity import asker_of
@@ -112,7 +112,8 @@ class Administration:
         """Removes a document from index, uploads, backups and records, and looks for what is left."""
         self._known([id])
         originals, settings = self.library.originals(id), self.service.pipeline.settings
-        return self.jobs.start("purge", who, lambda _: purge(settings.home, settings.index, id, originals=originals))
+        return self.jobs.start("purge", who, lambda _: purge(
+            settings.home, settings.index, id, originals=originals, engine=engine_of(settings)))
 
     def correct(self, who: str, id: str, values: Mapping[str, Value]) -> Job:
         """Writes corrections beside a document's file and indexes it again."""
@@ -126,7 +127,8 @@ class Administration:
 
     def check(self, who: str) -> Job:
         """Proves the index byte by byte."""
-        return self.jobs.start("check", who, lambda _: tuple(check(self.service.pipeline.settings.index)))
+        settings = self.service.pipeline.settings
+        return self.jobs.start("check", who, lambda _: tuple(check(settings.index, engine=engine_of(settings))))
 
     def health(self) -> Health:
         """The index as it stands."""

@@ -1,7 +1,8 @@
-"""Takes up new generations of the index while the service runs.
+"""Takes up new generations of the index while the service runs, and keeps an eye on what answering needs.
 
 One thread looks at what CURRENT names. A new generation is opened there, off the path of every request, and then put in
 the old one's place by one assignment; requests that run keep the old one alive until the last of them is done.
+It also asks the vector server, where there is one, for a sign of life.
 Between two looks it reads a piece of what opening a large index took on trust; is that damaged, the generation before it
 is served.
 """
@@ -77,10 +78,18 @@ class Follower:
         self._service.pipeline = served.renewed(thorough=True)
         return True
 
+    def _ask_engine(self) -> None:
+        """Notes, and logs when it changes, whether the vector server is there."""
+        before, now = self._service.trouble, self._service.pipeline.trouble()
+        self._service.trouble = now
+        if now != before:
+            _log.error("不能作答：%s", now) if now else _log.info("又能作答了")
+
     def _run(self) -> None:
         while not self._stopped.wait(self.seconds):
             try:
                 self.look()
                 self.prove()
+                self._ask_engine()
             except Exception:  # the thread must outlive whatever a broken disk makes of a look
                 _log.exception("查看索引时出错")

@@ -28,6 +28,8 @@ def router(service: Service) -> APIRouter:
             raise HTTPException(503, "索引还没有打开。请管理员先运行 wenju index。")
         if service.stopping:
             raise HTTPException(503, "服务正在停止。")
+        if service.trouble:
+            raise HTTPException(503, "检索服务暂时不可用。")
         if service.workers.full:
             raise HTTPException(503, "现在提问的人较多。")
         return JSONResponse({"status": "ready", "generation": generation})

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from rag.errors import IndexBusy, IndexDamaged, IndexMissing, ModelError, UsageError, WenjuError
+from rag.errors import EngineError, IndexBusy, IndexDamaged, IndexMissing, ModelError, UsageError, WenjuError
 from ui.api.audit import AuditError
 from ui.api.proxy import route_path
 from ui.api.workers import Busy
@@ -42,6 +42,7 @@ _MACHINE: tuple[tuple[type[WenjuError], str, str], ...] = (
     (IndexMissing, "还没有建立索引。", "请管理员先运行 wenju index，再重启服务。"),
     (IndexDamaged, "索引已损坏。", "请管理员运行 wenju check 查看，再重新建立索引。"),
     (IndexBusy, "索引正在更新。", "请稍后再试。"),
+    (EngineError, "检索服务暂时不可用。", "请稍后再试；一直这样时，请管理员查看 Milvus。"),
     (AuditError, "审计日志写不进去，所以不能作答。", "请管理员检查磁盘空间和权限。"),
     (ModelError, "模型无法使用。", "请管理员检查模型权重。"),
 )

@@ -74,6 +74,8 @@ class Pipeline(Protocol):
 
     def renewed(self, thorough: bool = False) -> "Pipeline": ...
 
+    def trouble(self) -> str: ...
+
 
 class Metrics:
     """Counters for /metrics, in a registry of their own so that one process can hold several services."""
@@ -103,12 +105,14 @@ class Service:
     pipeline: answers the questions that come now. It is replaced as a whole when a new generation of the index has been
     published, so take it once a request: what began on one generation ends on it.
     audit: where questions are written down, if they are. closing: called when the server begins to stop.
+    trouble: why questions cannot be answered now, "" when they can; the follower looks.
     """
 
     def __init__(
         self, pipeline: Pipeline, threads: int = THREADS, waiting: int = WAITING, audit: AuditLog | None = None
     ) -> None:
         self.pipeline = pipeline
+        self.trouble = ""
         self.follower = Follower(self)
         self.workers, self.readers = Workers(threads, waiting), Workers(READERS, READERS_WAITING)
         self.feedback = FeedbackBook(pipeline.settings.home / "feedback.jsonl")
