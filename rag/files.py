@@ -277,7 +277,15 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def of_the_machine(error: OSError) -> bool:
+    """Whether an error is about the machine (no memory, space or descriptor left), not about the file at hand."""
+    return error.errno in _MACHINE
+
+
+_MACHINE = {errno.ENOMEM, errno.EAGAIN, errno.ENFILE, errno.EMFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_NO_MEMORY = ("内存不足", "请关闭其他程序，或换一台内存更大的机器。")
 _REASONS = {
+    errno.ENOMEM: _NO_MEMORY,
     errno.ENOSPC: ("磁盘空间不足", "请腾出空间后再试。"),
     errno.EDQUOT: ("磁盘配额已用完", "请腾出空间后再试。"),
     errno.EACCES: ("没有写权限", "请检查索引文件夹的权限。"),
@@ -289,9 +297,11 @@ _REASONS = {
 
 @contextmanager
 def typed_errors(what: str) -> Iterator[None]:
-    """Turns an OSError of the body into IndexUnwritable; `what` names the work in Chinese ("更新索引")."""
+    """Turns an OSError or MemoryError of the body into IndexUnwritable; `what` names the work in Chinese ("更新索引")."""
     try:
         yield
+    except MemoryError as error:
+        raise IndexUnwritable(f"{what}失败：{_NO_MEMORY[0]}。", _NO_MEMORY[1]) from error
     except OSError as error:
         reason, hint = _REASONS.get(error.errno or 0, (f"系统错误：{error.strerror or error}", "请稍后再试。"))
         raise IndexUnwritable(f"{what}失败：{reason}。", hint) from error

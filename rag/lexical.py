@@ -8,6 +8,7 @@ no Chinese, never see a sentence. Queries are built from tokens, never parsed fr
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -44,14 +45,14 @@ class LexicalWriter:
             index.config_reader("manual")
             self._writer = index.writer(heap_size=_HEAP, num_threads=1)
         except ValueError as error:
-            raise OSError(errno.EIO, str(error)) from error
+            raise _disk_error(error) from error
 
     def add(self, terms: Mapping[str, str]) -> None:
         """The next row; for each field its tokens joined by blanks."""
         try:
             self._writer.add_document(_row(self._rows, terms))
         except ValueError as error:
-            raise OSError(errno.EIO, str(error)) from error
+            raise _disk_error(error) from error
         self._rows += 1
 
     def finish(self) -> None:
@@ -60,7 +61,7 @@ class LexicalWriter:
             self._writer.commit()
             self._writer.wait_merging_threads()
         except ValueError as error:
-            raise OSError(errno.EIO, str(error)) from error
+            raise _disk_error(error) from error
         self._work.rename(self._folder)  # out of reach of tantivy's threads, which put lock files there
         self._name_segment()
         for lock in self._folder.glob(".tantivy-*.lock"):
@@ -84,6 +85,12 @@ class LexicalWriter:
         path.write_text(json.dumps(meta, indent=2), encoding="utf-8")
         managed = sorted(f.name for f in self._folder.iterdir() if not f.name.startswith("."))
         (self._folder / ".managed.json").write_text(json.dumps(managed), encoding="utf-8")
+
+
+def _disk_error(error: ValueError) -> OSError:
+    """What tantivy says of the disk only in words ("No space left on device (os error 28)")."""
+    named = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(named[1]) if named else errno.EIO, str(error))
 
 
 def _schema():

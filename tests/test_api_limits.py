@@ -52,7 +52,7 @@ def process(home: Path, delay: float = 0.0, **portal: str) -> Iterator[tuple[sub
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
         try:
             address = f"http://127.0.0.1:{port}"
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 300  # of a busy machine
             while True:
                 assert running.poll() is None and time.monotonic() < deadline
                 try:

@@ -7,10 +7,11 @@ import shutil
 import signal
 import stat
 import struct
+import subprocess
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -269,13 +270,31 @@ def test_a_process_that_hangs_is_ended_and_replaced() -> None:
     sandbox.close()
 
 
-def test_a_process_that_dies_is_replaced() -> None:
+def test_a_file_is_read_again_when_somebody_kills_the_process() -> None:
     sandbox = Sandbox()
     assert sandbox.read(".csv", b"a,b\n1,2", "a.csv").text
-    os.kill(sandbox._process.pid, signal.SIGKILL)
-    with pytest.raises(DocumentError, match="异常退出"):
-        sandbox.read(".csv", b"a,b\n1,2", "b.csv")
-    assert sandbox.read(".csv", b"a,b\n1,2", "c.csv").text
+    os.kill((first := sandbox._process).pid, signal.SIGKILL)
+    assert sandbox.read(".csv", b"a,b\n1,2", "b.csv").text and sandbox._process is not first
+    sandbox.close()
+
+
+def test_a_process_that_dies_is_replaced() -> None:
+    """Of its own, or killed again and again: the file's error. Another file is read as ever."""
+    sandbox = Sandbox()
+    asked = sandbox._running
+
+    def dying(by: signal.Signals) -> Callable[[], subprocess.Popen]:
+        def started() -> subprocess.Popen:
+            os.kill((process := asked()).pid, by)
+            return process
+        return started
+
+    for by in (signal.SIGSEGV, signal.SIGKILL):
+        sandbox._running = dying(by)
+        with pytest.raises(DocumentError, match="异常退出"):
+            sandbox.read(".csv", b"a,b\n1,2", "b.csv")
+        sandbox._running = asked
+        assert sandbox.read(".csv", b"a,b\n1,2", "c.csv").text
     sandbox.close()
 
 

@@ -291,7 +291,9 @@ def test_visits_that_ended_are_forgotten(tmp_path: Path, monkeypatch: pytest.Mon
         asyncio.run(visits(address))
     gradio = app.router.routes[-1].app.app
     assert 0 < len(gradio.state_holder.session_data) <= 5
-    assert len(gradio.get_blocks()._queue.event_analytics) <= 1
+    queue = gradio.get_blocks()._queue
+    assert 0 < len(queue.pending_event_ids_session) <= 5 and 0 < len(queue.pending_messages_per_session) <= 5
+    assert len(queue.event_analytics) <= 1 and not queue.event_ids_to_events
 
 
 def test_nothing_grows(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from rag.errors import DocumentError, PartlyRead, Scanned
+from rag.files import of_the_machine
 from rag.loading import kinds, ocr, office
 from rag.loading.blocks import Block
 from rag.loading.content import Content
@@ -34,7 +35,8 @@ def load(path: Path, source: str, max_bytes: int = MAX_BYTES) -> list[Document]:
 
     source: the name under which the file is known, kept in every citation; members of an archive add their own path
     to it. max_bytes: larger files are refused. Raises DocumentError when the file is missing, empty, too large, of an
-    unknown kind or not what its name says; PartlyRead when some members of an archive are.
+    unknown kind or not what its name says; PartlyRead when some members of an archive are; OSError when the machine has
+    no memory, space or descriptor left.
     """
     _known(path.name)
     data = _bytes(path, max_bytes)
@@ -141,6 +143,8 @@ def _bytes(path: Path, max_bytes: int) -> bytes:
     except FileNotFoundError as error:
         raise DocumentError(f"文件“{path}”不存在。", "请检查路径是否写对。") from error
     except OSError as error:
+        if of_the_machine(error):
+            raise
         raise DocumentError(f"“{path.name}”读不出来：{error.strerror or error}。", "请检查文件权限。") from error
     if len(data) > max_bytes:
         limit = max_bytes / 1024 / 1024
