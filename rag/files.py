@@ -286,6 +286,9 @@ _MACHINE = {errno.ENOMEM, errno.EAGAIN, errno.ENFILE, errno.EMFILE, errno.ENOSPC
 _NO_MEMORY = ("内存不足", "请关闭其他程序，或换一台内存更大的机器。")
 _REASONS = {
     errno.ENOMEM: _NO_MEMORY,
+    errno.EAGAIN: ("系统资源（内存或线程）不足", _NO_MEMORY[1]),
+    errno.EMFILE: ("打开的文件过多", "请调大 ulimit -n 后再试。"),
+    errno.ENFILE: ("整台机器打开的文件过多", "请关闭其他程序后再试。"),
     errno.ENOSPC: ("磁盘空间不足", "请腾出空间后再试。"),
     errno.EDQUOT: ("磁盘配额已用完", "请腾出空间后再试。"),
     errno.EACCES: ("没有写权限", "请检查索引文件夹的权限。"),

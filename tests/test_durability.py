@@ -387,7 +387,8 @@ def test_that_were_all_operations_and_all_faults() -> None:
 
 
 def test_every_reason_is_told_in_words(scenarios: dict[str, Scenario], stage: Stage) -> None:
-    for code, words in ((errno.ENOSPC, "空间不足"), (errno.EIO, "读写出错"), (errno.EACCES, "权限"), (errno.EROFS, "只读"), (errno.EMFILE, "系统错误")):
+    for code, words in ((errno.ENOSPC, "空间不足"), (errno.EIO, "读写出错"), (errno.EACCES, "权限"), (errno.EROFS, "只读"), (errno.ENOMEM, "内存不足"),
+                        (errno.EMFILE, "打开的文件过多"), (errno.ENOTTY, "系统错误")):
         stage.show(scenarios["refresh"].begin)
         with pytest.raises(IndexUnwritable, match=words):
             scenarios["refresh"].act(stage.root, Recorder(stage.root, failing(10, code, True)))

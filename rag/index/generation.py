@@ -30,7 +30,7 @@ from types import MappingProxyType
 import numpy as np
 
 from rag.errors import IndexDamaged
-from rag.files import contents, digest_of, inside, read_small
+from rag.files import contents, digest_of, inside, of_the_machine, read_small, typed_errors
 from rag.index import entries
 from rag.index.entries import DocumentEntry, FileEntry, Manifest, Withdrawn
 from rag.index.publish import current_candidates, read_pointers
@@ -56,7 +56,10 @@ class Index:
     """One generation, read-only. Safe to use from several threads; stays usable after its files are deleted."""
 
     def __init__(self, folder: Path, digest: str, fallback: str | None = None) -> None:
-        """Opens the generation in `folder` whose manifest has this SHA-256. Raises IndexDamaged. See `open`."""
+        """Opens the generation in `folder` whose manifest has this SHA-256. See `open`.
+
+        Raises IndexDamaged, and OSError when it is the machine that has no memory, space or descriptor left.
+        """
         self.generation = digest[:16]
         self.digest = digest
         self.folder = folder
@@ -66,6 +69,8 @@ class Index:
             verify(folder, self.manifest)
             self._open()
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, OSError) and of_the_machine(error):
+                raise
             raise _damaged(f"{folder.name} 的内容读不出来（{error}）") from error
 
     def _open(self) -> None:
@@ -101,11 +106,13 @@ class Index:
     def open(cls, folder: Path) -> "Index":
         """The current generation of the index in `folder`, or the last good one before it; then `fallback` says why.
 
-        Raises IndexMissing when nothing has been indexed, IndexDamaged when no generation is whole.
+        Raises IndexMissing when nothing has been indexed, IndexDamaged when no generation is whole, IndexUnwritable when the
+        machine has too little memory or too few descriptors left to tell.
         """
         while True:
             pointers = read_pointers(folder)
-            index, problems = cls._first_good(folder)
+            with typed_errors("打开索引"):
+                index, problems = cls._first_good(folder)
             if not problems or read_pointers(folder) == pointers:  # else a writer has moved on meanwhile: look again
                 if index is None:
                     raise IndexDamaged(f"{'；'.join(problems)}。", _HINT)
@@ -221,6 +228,8 @@ def read_manifest(folder: Path, digest: str) -> Manifest:
     try:
         data = read_small(folder / "manifest.json", MANIFEST_LIMIT + 1)
     except OSError as error:
+        if of_the_machine(error):
+            raise
         raise _damaged(f"{folder.name} 的清单读不出来（{error.strerror}）") from error
     if len(data) > MANIFEST_LIMIT or hashlib.sha256(data).hexdigest() != digest:
         raise _damaged(f"{folder.name} 的清单与登记的摘要不符")
@@ -258,6 +267,8 @@ def verify(folder: Path, manifest: Manifest) -> None:
             with ThreadPoolExecutor(2) as pool:  # hashing runs outside the interpreter's lock
                 bad = [name for name, is_wrong in zip(paths, pool.map(wrong, paths), strict=True) if is_wrong]
     except OSError as error:
+        if of_the_machine(error):
+            raise
         raise _damaged(f"{folder.name} 缺少文件或文件读不出来（{error.strerror}）") from error
     if bad:
         raise _damaged(f"{folder.name} 的 {'、'.join(bad)} 与清单不符")

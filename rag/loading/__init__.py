@@ -137,7 +137,7 @@ def _bytes(path: Path, max_bytes: int) -> bytes:
             if not stat.S_ISREG(status.st_mode):
                 raise DocumentError(f"文件“{path}”{'是一个文件夹' if stat.S_ISDIR(status.st_mode) else '不是普通文件'}。", "请检查路径是否写对。")
             with open(descriptor, "rb", closefd=False) as file:
-                data = file.read(max_bytes + 1)
+                data = file.read(min(status.st_size, max_bytes) + 1)  # room is made for as much as is asked for
         finally:
             os.close(descriptor)
     except FileNotFoundError as error:
