@@ -19,7 +19,7 @@ test: setup $(VENV)/.test
 # The long forms of what CI does quickly; SCALE is the share of them (1: a million power failures, 4 hours of soak, …).
 SCALE ?= 0.05
 TORTURE ?= tests/test_durability.py tests/test_index_mutations.py tests/test_killed_indexer.py tests/test_generation_swap.py \
-  tests/test_hostile_formats.py tests/test_browser_payloads.py tests/test_overload.py
+  tests/test_scarcity.py tests/test_hostile_formats.py tests/test_browser_payloads.py tests/test_overload.py
 torture: setup $(VENV)/.test
 	WENJU_TORTURE=$(SCALE) HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(TORTURE)
 
