@@ -205,7 +205,7 @@ def inside(folder: Path, name: str) -> Path:
     Raises ValueError unless the name is a plain relative POSIX path that stays inside.
     """
     parts = PurePosixPath(name).parts
-    plain = all(part not in ("..", ".") and len(part.encode("utf-8", "surrogatepass")) <= 255 for part in parts)
+    plain = all(part not in ("..", ".") and "/" not in part and len(part.encode("utf-8", "surrogatepass")) <= 255 for part in parts)
     if not parts or name != "/".join(parts) or not plain or any(c in name for c in "\\:\0\n\r"):
         raise ValueError(f"unsafe name: {name!r}")
     return folder.joinpath(*parts)
