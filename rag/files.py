@@ -300,10 +300,13 @@ _REASONS = {
 
 @contextmanager
 def typed_errors(what: str) -> Iterator[None]:
-    """Turns an OSError or MemoryError of the body into IndexUnwritable; `what` names the work in Chinese ("更新索引")."""
+    """Turns an OSError of the body, or that there is no memory, into IndexUnwritable; `what` names the work in Chinese
+    ("更新索引")."""
     try:
         yield
-    except MemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "start new thread" not in str(error):
+            raise
         raise IndexUnwritable(f"{what}失败：{_NO_MEMORY[0]}。", _NO_MEMORY[1]) from error
     except OSError as error:
         reason, hint = _REASONS.get(error.errno or 0, (f"系统错误：{error.strerror or error}", "请稍后再试。"))

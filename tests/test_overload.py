@@ -37,6 +37,8 @@ class Connection:
 
     async def send(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers (lower case) and whole body."""
+        if self._streams and self._streams[0].at_eof():  # idle for longer than a server keeps it
+            await self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._at.hostname, self._at.port)
         reader, writer = self._streams

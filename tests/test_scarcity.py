@@ -77,7 +77,7 @@ def test_too_little_memory_for_a_file_in_this_process_is_no_error_of_the_file(pl
     """Else a document that is served would be taken out because of a moment."""
     docs, folder = notices(place / "docs"), place / "home" / "index"
     before = index_of(folder, docs).generation
-    for error in (MemoryError(), OSError(errno.ENOMEM, ""), OSError(errno.EMFILE, ""), OSError(errno.ENOSPC, "")):
+    for error in (MemoryError(), RuntimeError("can't start new thread"), OSError(errno.ENOMEM, ""), OSError(errno.EMFILE, ""), OSError(errno.ENOSPC, "")):
         def broken(path: Path, source: str, error: BaseException = error) -> list:
             raise error
 
