@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 from index_fakes import index_of, notices
@@ -21,8 +22,11 @@ _READ_ONLY, _REMOUNT = 1, 32
 
 def mount(folder: Path, flags: int = 0) -> None:
     """A disk in memory at `folder`. Raises OSError."""
-    if _libc.mount(b"none", os.fsencode(folder), b"tmpfs", flags, b"size=4m"):
-        raise OSError(ctypes.get_errno(), "mount")
+    for _ in range(100):
+        if not _libc.mount(b"none", os.fsencode(folder), b"tmpfs", flags, b"size=4m"):
+            return
+        time.sleep(0.1)  # a thread of tantivy's may not have closed its last file yet
+    raise OSError(ctypes.get_errno(), "mount")
 
 
 def tell(**seen: object) -> None:

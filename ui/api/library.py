@@ -208,7 +208,7 @@ class Library:
     def _tried(self, name: str, data: bytes) -> tuple[Sequence, list[str]]:
         """The documents in the file, and of an archive the members that cannot be read."""
         most = self._service.pipeline.settings.max_file_mb * 2**20
-        with tempfile.TemporaryDirectory(prefix="wenju-") as folder:
+        with typed_errors("读上传的文件"), tempfile.TemporaryDirectory(prefix="wenju-") as folder:
             path = Path(folder, name)
             path.write_bytes(data)
             try:
