@@ -112,6 +112,14 @@ def test_every_stage_is_measured(tmp_path: Path) -> None:
     assert {"waiting", "total", "bigrams"} <= set(re.findall(r'wenju_stage_seconds_count\{stage="(\w+)"\}', text))
 
 
+def test_every_stage_of_the_real_pipeline_is_measured(pipeline) -> None:
+    with running(create_api(Service(pipeline))) as address:
+        spent = httpx.post(f"{address}/api/v1/ask", json={"question": EXAMPLE}, timeout=60).json()["timings_ms"]
+        text = httpx.get(f"{address}/metrics").text
+    measured = dict(re.findall(r'wenju_stage_seconds_count\{stage="(\w+)"\} (\S+)', text))
+    assert len(spent) > 3 and {"waiting", *spent} == set(measured) and set(measured.values()) == {"1.0"}
+
+
 # ---------------------------------------------------------------- too slow
 
 def test_a_body_that_does_not_arrive_is_given_up(tmp_path: Path) -> None:
