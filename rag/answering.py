@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from rag import gate, scope
 from rag.catalogue import Catalogued, of_collection, of_metadata
-from rag.checks import shortcoming, vague
+from rag.checks import shortcoming, unexplained, vague
 from rag.enumerations import completed, named_sections, whole_list
 from rag.evidence import Limits, gather
 from rag.generators.extractive import Listing
@@ -58,12 +58,16 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
         return newest
     if query.form == "compare":
         evidence = gather(found, retriever, Limits(documents=6, per_document=2))
+        if reason := unexplained(query, evidence):
+            return Selection((), min(ranked, threshold / 2), reason)
         return Selection(tuple(evidence), ranked, listing="sides")
     evidence = completed(found, retriever, gather(found, retriever))
+    if not evidence:
+        return Selection((), min(ranked, threshold / 2), "现有文件讲的是别的年份。")
     if listed := whole_list(found, retriever):
         own = listed[0].document.id
         evidence = listed + [e for e in evidence if e.document.id != own]
-    if not listed and (reason := shortcoming(query, evidence)):
+    if reason := (unexplained(query, listed) if listed else shortcoming(query, evidence)):
         reason = _weak(found, retriever) if _best_is_stale(found, retriever) else reason
         return Selection((), min(ranked, threshold / 2), reason)
     return Selection(tuple(evidence), ranked, listing="items" if listed else None)

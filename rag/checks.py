@@ -7,8 +7,8 @@ alone, or a leader without the office asked about, speaks of the matter and answ
 import re
 from collections.abc import Sequence
 
-from rag.citations import exact_values
 from rag.emphasis import ASKING
+from rag.premises import person, unfounded
 from rag.query import Query
 from rag.schema import Evidence
 from rag.text import NUMERAL, compact, normalise, number, segments
@@ -24,16 +24,22 @@ _TIME = re.compile(r"[几多]少?(?:天|日|年|个?月|小时|分钟|周|个工
 _SEPARATORS = re.compile(r"[、；;]|[和与及]")
 _TERM = re.compile(r"[“\"「]([^”\"」]{1,20})[”\"」]")
 _ASKS_WHAT = re.compile(
-    r"^[”\"」]?(?:说的|里的|具体|分别|各|都|到底|又|一词|的|这一?(?:说法|提法|概念))*(?:是?指|代表|包括|是什么|什么意思|有哪|有什么|含义|怎么解释|怎么理解|是哪几)")
+    r"^[”\"」]?(?:说的|里的|具体|分别|各|都|到底|又|一词|的|这一?(?:说法|提法|概念))*(?:是?指|代表|包括|是什么|什么意思|有哪|有什么|含义|怎么解释|怎么理解|是哪几)"
+    r"|^[”\"」]?[^，。？]{0,14}?(?:分别|各|都)?(?:指什么|代表什么|指的是什么|什么意思|是什么含义)")
+_ITEM = re.compile(rf"[{NUMERAL}]+要")
 _SAYS_WHAT = re.compile(r"^[”\"」]?[，,]?(?:即|就是|是指|指的是|包括|分别|：|:|（|\(|——)")
-_AMOUNT = re.compile(r"\d+(?:\.\d+)?(?:万|亿)?(?:元|小时|套|户|人|名|场|桌|个|项|公里|平方米|%)")
+_LASTING = re.compile(r"多久|多长时间|几天|多少天|几个?小时|多少小时|几分钟|几个?月(?!几)|多少个?月")
+_HOW_LONG = re.compile(
+    rf"[\d{NUMERAL}半]\s*(?:余|多)?个?(?:工作日|自然日|天|日|小时|分钟|周|星期|月|年|季度|学期)|立即|及时|随时|马上|即时|即刻|当[天日]|第一时间|长期|永久|终身|截止|为止|届满")
+_OFTEN = re.compile(r"多(?:久|长时间)[^，。？]{0,12}[一几]次|几次|多少次")
+_HOW_OFTEN = re.compile(rf"每(?:隔|天|日|周|星期|月|季|年|半|[\d{NUMERAL}])|[\d{NUMERAL}]+次|定期|随时")
 _DAY_ASKED = re.compile(r"哪一?天|几月|几[号日]|哪年|哪一年|何日")
 _TEXT_OF = re.compile(r"正文|全文|原文|内容|怎么写|如何规定|规定了|讲了|说了|写了")
 # What may be asked of a person, and what an answer to it has.
 _OF_A_PERSON = (
     ("邮箱", re.compile(r"邮箱|邮件地址|e-?mail", re.I), re.compile("@")),
     ("住址", re.compile(r"住址|家住|住在?哪|住哪"), re.compile(r"住址|居住|[家现]住|\d+号楼|小区\S{0,8}(?:栋|幢|单元)")),
-    ("职务", re.compile(r"(?:什么|何|啥)职务|职务是|担任什么|什么职位"), re.compile(r"长|主任|书记|主席|委员|主管|员(?!工)|记者|教授|秘书")),
+    ("职务", re.compile(r"(?:什么|何|啥)职务|职务是|担任什么|什么职位"), re.compile(r"长(?!期)|主任|书记|主席|委员(?!会)|主管|记者|教授|秘书|[科处厅干官队组专研]员")),
     ("微信", re.compile("微信号?|QQ"), re.compile("微信|QQ")),
     ("身份证号", re.compile("身份证"), re.compile(r"\d{17}[\dXx]")),
     ("年龄", re.compile("年龄|多大年纪|几岁|生日|出生"), re.compile(r"岁|出生|年龄")),
@@ -75,30 +81,40 @@ def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
         items = max((len(_SEPARATORS.findall(item.text)) + 1 for item in evidence), default=0)
         if max(items, len(evidence)) < count:
             return "现有文件只提到了名称，没有逐条列出内容。"
-    counted = re.search(rf"哪[{NUMERAL}几\d]+个?(.)", query.text)
-    for term in _TERM.finditer(query.text):
-        asked = _ASKS_WHAT.search(query.text[term.end(1) :]) or (counted and counted.group(1) in term.group(1))
-        if asked and term.group(1) in text and not _explained(term.group(1), text):
-            return f"现有文件只提到“{term.group(1)}”，没有解释它的意思。"
-    return _of_another(query, evidence, text)
+    if reason := unexplained(query, evidence):
+        return reason
+    if _OFTEN.search(query.text):
+        if not _HOW_OFTEN.search(text):
+            return "现有文件提到了相关事项，但没有写明次数。"
+    elif _LASTING.search(query.text) and not _HOW_LONG.search(_without_dates(text)):
+        return "现有文件提到了相关事项，但没有写明时限。"
+    return unfounded(query, evidence) or _of_another(query, evidence, text)
 
 
 def _of_another(query: Query, evidence: Sequence[Evidence], text: str) -> str:
-    """Why what was found is of another person, day, amount or document than the question's."""
-    for name, asked, has in _OF_A_PERSON:
-        if asked.search(query.text) and not has.search(text):
-            return f"现有文件没有写明{name}。"
+    """Why what was found is of another person, day or document than the question's."""
+    name = person(query)
+    about = "\n".join(text[max(0, m.start() - 12) : m.end() + 12] for m in re.finditer(name, text)) if name else text
+    for what, asked, has in _OF_A_PERSON:
+        if asked.search(query.text) and not has.search(about):
+            return f"现有文件没有写明{what}。"
     if query.form == "when" and _DAY_ASKED.search(query.text) and not (asked_for(query) or _DAY_ASKED).search(text):
         return "现有文件提到了相关事项，但没有写明日期。"
-    if query.form != "yesno":
-        whole = compact(normalise("\n".join(dict.fromkeys(item.document.text for item in evidence)) + text))
-        for amount in _AMOUNT.findall(compact(normalise(query.text))):
-            if not exact_values(amount) <= exact_values(whole):
-                return f"现有文件没有说“{amount}”，所问的前提在文件中找不到依据。"
     if query.numbers and _TEXT_OF.search(query.text) and not any(
             compact(normalise(item.document.meta.document_number or "")) in compact(normalise(n))
             for item in evidence for n in query.numbers if item.document.meta.document_number):
         return f"现有文件只提到{query.numbers[0]}，没有这份文件的正文。"
+    return ""
+
+
+def unexplained(query: Query, evidence: Sequence[Evidence]) -> str:
+    """Why the evidence does not say what a term in quotation marks means when that is asked, "" when it does or is not."""
+    text = "\n".join(item.text for item in evidence)
+    counted = re.search(rf"哪[{NUMERAL}几\d]+个?(.)", query.text)
+    for term in _TERM.finditer(query.text):
+        asked = _ASKS_WHAT.search(query.text[term.end(1) :]) or (counted and counted.group(1) in term.group(1))
+        if asked and term.group(1) in text and not _ITEM.fullmatch(term.group(1)) and not _explained(term.group(1), text):
+            return f"现有文件只提到“{term.group(1)}”，没有解释它的意思。"
     return ""
 
 

@@ -10,6 +10,7 @@ from rag import gate
 from rag.citations import original_span, shown
 from rag.fitted import FEATURES
 from rag.generators.extractive import AS_GOOD
+from rag.premises import of_another_year
 from rag.query import Query
 from rag.retrieval import Found, Retriever
 from rag.schema import Document, Evidence, Hit, Span
@@ -68,8 +69,9 @@ def gather(found: Found, retriever: Retriever, limits: Limits = DEFAULT) -> list
             continue  # the same notice from another page
         if counts.get(id, 0) >= limits.per_document or (id not in counts and len(counts) >= limits.documents):
             continue
-        counts[id] = counts.get(id, 0) + 1
-        out.extend(_of_hit(found, retriever, hit, limits))
+        if told := [e for e in _of_hit(found, retriever, hit, limits) if not of_another_year(found.query, hit.document, e.span)]:
+            counts[id] = counts.get(id, 0) + 1
+            out.extend(told)
     return sorted(out, key=lambda e: -e.score)
 
 

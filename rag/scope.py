@@ -203,12 +203,22 @@ def _office(asked: str, meta: Metadata, own_places: tuple[str, ...]) -> bool | N
         return None
     bare = _bare(asked)
     places = find_places(bare)
-    kind = bare
-    for place in places:
-        kind = kind.replace(place, "")
     if places and own_places and not all(compatible(p, own_places) for p in places[-1:]):
         return False
-    return any(kind in _bare(issuer) or _bare(issuer).endswith(kind) for issuer in meta.issuers)
+    kind = _without(places, bare)
+    return any(short_for(kind, _without(find_places(issuer), issuer)) for issuer in map(_bare, meta.issuers))
+
+
+def _without(places: Sequence[str], office: str) -> str:
+    for place in places:
+        office = office.replace(place, "")
+    return office
+
+
+def short_for(asked: str, office: str) -> bool:
+    """Whether an office may be called so: 卫体局 for 卫生健康和体育局, with each character in its order."""
+    rest = iter(office)
+    return asked in office or all(char in rest for char in asked)
 
 
 def _year(year: int, query: Query, meta: Metadata) -> bool | None:

@@ -1,0 +1,69 @@
+"""What a question takes for granted: an amount, an edition, a person, a year. Documents that do not know it do not answer it."""
+
+import re
+from collections.abc import Sequence
+
+from rag.places import find_places
+from rag.query import Query
+from rag.schema import Document, Evidence, Span
+from rag.text import HAN, NUMERAL, compact, known_word, normalise, number
+
+_COUNTED = re.compile(rf"(\d+(?:\.\d+)?|[{NUMERAL}]+)(万|亿)?(元|小时|套|户|人|名|场|桌|个|项|公里|平方米|%)")
+_LOOSE = "个人名项"
+"""Units that texts leave out or exchange for others: the amount alone has to be there."""
+_EDITION = re.compile(rf"第?([{NUMERAL}]+|\d+)(届|次(?=[^，。]{{0,8}}(?:会|大会)))|第([{NUMERAL}]+|\d+)(批|期|轮)")
+_SURNAMES = (
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪"
+    "范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔汤景温康施文牛樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟殷詹申欧耿关兰焦俞左柳甘祝宁尚符舒阮柯纪梅童凌毕季裴霍涂苗谷盛翁冉骆蓝游辛靳管柴蒙鲍华喻祁蒲房滕屈饶牟艾尤阳穆农司卓古吉缪简芦麦褚娄窦戚岑宫卜冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑迟邝"
+)
+_PERSON = re.compile(
+    rf"(?:^|[^{HAN}]|书记|[省市县区局厅院]长|主任|检察长|记者|联系人|请问|由|找)([{_SURNAMES}](?![省市县区局])[{HAN}]{{1,2}}?)(?=(?:副?(?:书记|省长|市长|县长|区长|局长|厅长|处长|科长|主任|院长|检察长|部长|主席|校长|所长)|同志|先生|女士)"
+    r"|作的|在[^，。？]{1,10}(?:任|是什么)|(?:同志|本人)?的(?:办公室?|家庭|私人|个人|工作|联系)?(?:电话|手机|邮箱|微信|住址|职务|职位|年龄|工资|简历))")
+_TOLD_OF = re.compile(r"(?:^|[。；\n])[^。；\n]{0,6}?((?:19|20)\d{2})年")
+
+
+def person(query: Query) -> str:
+    """The person the question names with an office or asks something of, "" for none."""
+    found = _PERSON.search(query.text)
+    name = found.group(1) if found else ""
+    return "" if known_word(name) or find_places(name) else name
+
+
+def unfounded(query: Query, evidence: Sequence[Evidence]) -> str:
+    """Why the documents of the evidence do not know what the question takes for granted, "" when they do."""
+    own = "\n".join(item.text for item in evidence)
+    whole = compact(normalise("\n".join(dict.fromkeys(item.document.text for item in evidence)) + own))
+    asked = compact(normalise(query.text))
+    if query.form != "yesno":
+        known = set(_amounts(whole))
+        loose = {amount for amount, _ in known} | {float(n) for n in re.findall(r"\d+(?:\.\d+)?", whole)}
+        for said, (amount, unit) in zip((m.group() for m in _COUNTED.finditer(asked)), _amounts(asked), strict=True):
+            if said[0] in NUMERAL and said[1] not in NUMERAL:
+                continue  # "哪两个工程" takes nothing for granted
+            if (amount, unit) not in known and not (unit in _LOOSE and amount in loose):
+                return f"现有文件没有说“{said}”，所问的前提在文件中找不到依据。"
+    editions = {(number(m.group(1) or m.group(3)), m.group(2) or m.group(4)) for m in _EDITION.finditer(whole)}
+    for m in _EDITION.finditer(asked):
+        if (number(m.group(1) or m.group(3)), m.group(2) or m.group(4)) not in editions:
+            return f"现有文件没有说“{m.group()}”，讲的可能是另外的届次。"
+    if (name := person(query)) and name not in own:
+        return f"现有文件没有写到{name}的这件事。"
+    return ""
+
+
+def _amounts(text: str) -> list[tuple[float, str]]:
+    """Value and unit of every amount in a text without white space."""
+    scale = {"万": 1e4, "亿": 1e8, None: 1.0}
+    return [((float(m[1]) if m[1][0].isdigit() else float(number(m[1]) or 0)) * scale[m[2]], m[3]) for m in _COUNTED.finditer(text)]
+
+
+def of_another_year(query: Query, document: Document, span: Span) -> bool:
+    """Whether the words at `span` tell of another year than the question's, in a document that is not itself of that year.
+
+    A sentence tells of the year it begins with, or of the one that the last such sentence before it in its section does.
+    """
+    if not query.years or query.about_issue or set(document.meta.years) & set(query.years):
+        return False
+    start = max((s.start for s in document.sections if s.start <= span.start < s.end), default=0)
+    told = _TOLD_OF.findall(document.text[start : min(span.end, span.start + 12)])
+    return bool(told) and int(told[-1]) not in query.years
