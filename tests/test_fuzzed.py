@@ -1,6 +1,6 @@
 """Fuzzing of parsers, questions, filters, headers, tokens, names, sidecars, index files and all that is shown.
 
-The targets and what must hold of each are in fuzzing.py. In CI a little of it, by chance; `make torture` goes on for longer,
+The targets and what must hold of each are in fuzz_targets.py. In CI a little of it, by chance; `make torture` goes on for longer,
 led by the code that is reached.
 """
 
