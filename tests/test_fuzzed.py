@@ -26,6 +26,6 @@ def test_nothing_that_is_made_of_what_was_reached_raises_what_it_should_not(tmp_
     grown = {one["target"]: one["corpus"] for one in seen}
     assert len(grown) == 17
     if led := all(one["led"] for one in seen):
-        assert sum(count > 3 for count in grown.values()) > 12, "what reaches new code is kept"
+        assert sum(count > 3 for count in grown.values()) > 10, "what reaches new code is kept"
     figure(f"fuzzing{', led by what it reaches' if led else ''}: {RUNS} runs of each of {len(grown)} targets, corpus {grown}: "
            "nothing raised that should not be")
