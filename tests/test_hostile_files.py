@@ -8,6 +8,7 @@ import signal
 import stat
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 import zipfile
@@ -254,6 +255,35 @@ def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.txt")
     with pytest.raises(DocumentError, match="不是普通文件"):
         load(tmp_path / "a.txt", "a.txt")
+
+
+HOLDER = """
+import sys, time
+from rag.loading.passing import passing_folder
+with passing_folder() as folder:
+    (folder / "secret.txt").write_text("内部")
+    print(folder, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_process_was_unpacking_goes_with_the_next_and_what_is_in_use_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "wenju-passing-link").symlink_to(tmp_path)
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
+    holders = [subprocess.Popen([sys.executable, "-c", HOLDER], env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    folders = [Path(holder.stdout.readline().strip()) for holder in holders]
+    holders[0].kill()
+    holders[0].wait()
+    assert all((folder / "secret.txt").exists() for folder in folders)
+    (tmp_path / "a.zip").write_bytes(zipped({"a.txt": GOOD}))
+    assert load(tmp_path / "a.zip", "a.zip")[0].text == GOOD
+    assert not folders[0].exists() and (folders[1] / "secret.txt").exists()
+    holders[1].terminate()
+    for holder in holders:
+        holder.communicate()
+    load(tmp_path / "a.zip", "a.zip")
+    assert [path.name for path in tmp_path.glob("wenju-*")] == ["wenju-passing-link"], "and no link is followed"
 
 
 # ---------------------------------------------------------------- the reading process

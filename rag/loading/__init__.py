@@ -4,7 +4,6 @@ import atexit
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from rag.loading.blocks import Block
 from rag.loading.content import Content
 from rag.loading.decode import decode
 from rag.loading.metadata import metadata
+from rag.loading.passing import passing_folder
 from rag.loading.plain import read_md, read_txt
 from rag.loading.sandbox import Sandbox
 from rag.loading.structure import sections
@@ -93,14 +93,14 @@ def _archive(data: bytes, name: str, source: str, max_bytes: int) -> list[Docume
     """The documents in an archive, in order of their paths; members with the same bytes are one document."""
     found: dict[str, Document] = {}
     refused: list[tuple[str, DocumentError]] = []
-    with tempfile.TemporaryDirectory(prefix="wenju-") as folder:
+    with passing_folder() as folder:
         kept: list[tuple[str, Path]] = []
 
         def keep(member: str, content: bytes, refusal: DocumentError | None) -> None:
             if refusal is not None:
                 refused.append((f"{source}/{member}", refusal))
                 return
-            kept.append((member, Path(folder, str(len(kept)))))
+            kept.append((member, folder / str(len(kept))))
             kept[-1][1].write_bytes(content)
 
         _sandbox.unpack(data, name, max_bytes, keep)
