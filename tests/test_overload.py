@@ -34,11 +34,23 @@ class Connection:
     def __init__(self, address: str) -> None:
         self._at = urlsplit(address)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used = 0.0
 
     async def send(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers (lower case) and whole body."""
-        if self._streams and self._streams[0].at_eof():  # idle for longer than a server keeps it
+        """Status, headers (lower case) and whole body. One that was idle so long that the server may just have closed it is
+        opened anew, as clients do (RFC 9112, 9.3.1)."""
+        idle = self._streams is not None and time.monotonic() - self._used > 3
+        try:
+            return await self._exchanged(method, path, body, headers)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            if not idle:
+                raise
             await self.close()
+            return await self._exchanged(method, path, body, headers)
+        finally:
+            self._used = time.monotonic()
+
+    async def _exchanged(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._at.hostname, self._at.port)
         reader, writer = self._streams
