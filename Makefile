@@ -6,7 +6,7 @@ Q ?= 春节期间值班要求是什么？
 export GRADIO_ANALYTICS_ENABLED := False
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: serve test torture ask index setup locked lock sbom bundle install-offline clean
+.PHONY: serve test torture bench ask index setup locked lock sbom bundle install-offline clean
 serve: setup
 	$(BIN)/wenju index seeds
 	$(BIN)/wenju serve
@@ -22,6 +22,11 @@ TORTURE ?= tests/test_durability.py tests/test_index_mutations.py tests/test_kil
   tests/test_scarcity.py tests/test_fuzzed.py tests/test_hostile_formats.py tests/test_browser_payloads.py tests/test_overload.py
 torture: setup $(VENV)/.fuzz
 	WENJU_TORTURE=$(SCALE) HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(TORTURE)
+
+# What Wenju costs, as ratios measured side by side in one run; with the extra `peers`, beside others too.
+BENCH ?=
+bench: setup $(VENV)/.test
+	HF_HUB_OFFLINE=1 $(BIN)/python -m eval.benchmarks $(BENCH)
 
 ask: setup
 	@test -e .wenju/index/CURRENT || $(BIN)/wenju index seeds

@@ -12,7 +12,7 @@ from rag.premises import person, unfounded
 from rag.query import Query
 from rag.schema import Evidence
 from rag.text import NUMERAL, compact, normalise, number, segments
-from rag.values import asked_for, kind_asked
+from rag.values import DATE, HOW_LONG, LASTING, PENALTY, asked_for, kind_asked
 
 # 称为什么, 为何人 ask what or who it is.
 _WHY = re.compile(r"(?<![称名叫誉改算作列化认聘评])为什么(?!职|形|样|[？?。]?$)|(?<![称名叫誉改算作列化认聘评])为何(?![人物处地]|[？?。]?$)"
@@ -21,6 +21,8 @@ _BECAUSE = re.compile(r"由于|因(?!此|地|素)|原因|鉴于|为了|导致|�
 _ROLE = re.compile(r"局长|厅长|处长|科长|主任|书记|省长|市长|县长|区长|部长|主席|院长|检察长|校长|所长|队长|秘书长|法定代表人|发言人")
 _WHICH_N = re.compile(rf"哪\s*([{NUMERAL}\d]+)\s*(?!份|个单位|个部门)")
 _TIME = re.compile(r"[几多]少?(?:天|日|年|个?月|小时|分钟|周|个工作日|久|长时间)")
+_DAYS = re.compile(r"几天|多少天")
+_YEAR = re.compile(r"\d{4}年")
 _SEPARATORS = re.compile(r"[、；;]|[和与及]")
 _TERM = re.compile(r"[“\"「]([^”\"」]{1,20})[”\"」]")
 _ASKS_WHAT = re.compile(
@@ -28,9 +30,6 @@ _ASKS_WHAT = re.compile(
     r"|^[”\"」]?[^，。？]{0,14}?(?:分别|各|都)?(?:指什么|代表什么|指的是什么|什么意思|是什么含义)")
 _ITEM = re.compile(rf"[{NUMERAL}]+要")
 _SAYS_WHAT = re.compile(r"^[”\"」]?[，,]?(?:即|就是|是指|指的是|包括|分别|：|:|（|\(|——)")
-_LASTING = re.compile(r"多久|多长时间|几天|多少天|几个?小时|多少小时|几分钟|几个?月(?!几)|多少个?月")
-_HOW_LONG = re.compile(
-    rf"[\d{NUMERAL}半]\s*(?:余|多)?个?(?:工作日|自然日|天|日|小时|分钟|周|星期|月|年|季度|学期)|立即|及时|随时|马上|即时|即刻|当[天日]|第一时间|长期|永久|终身|截止|为止|届满")
 _OFTEN = re.compile(r"多(?:久|长时间)[^，。？]{0,12}[一几]次|几次|多少次")
 _HOW_OFTEN = re.compile(rf"每(?:隔|天|日|周|星期|月|季|年|半|[\d{NUMERAL}])|[\d{NUMERAL}]+次|定期|随时")
 _DAY_ASKED = re.compile(r"哪一?天|几月|几[号日]|哪年|哪一年|何日")
@@ -67,8 +66,10 @@ def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
     text = "\n".join(item.text for item in evidence)
     said = normalise(text)
     shape, time = asked_for(query), query.form == "when" or _TIME.search(query.text)
-    if shape and not time and not shape.search(text if query.form == "phone" else _without_dates(text)):
+    if shape and (not time or kind_asked(query) == PENALTY) and not shape.search(text if query.form == "phone" else _without_dates(text)):
         return f"现有文件提到了相关事项，但没有写明{kind_asked(query)}。"
+    if shape and _DAYS.search(query.text) and not shape.search(text) and not DATE.search(_YEAR.sub("", text)):
+        return "现有文件提到了相关事项，但没有写明天数。"
     if _WHY.search(query.text) and not _BECAUSE.search(said):
         whole = said + normalise("\n".join(dict.fromkeys(item.document.text for item in evidence)))
         if missing := [w for w in _content(query.text) if w not in whole]:
@@ -86,7 +87,7 @@ def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
     if _OFTEN.search(query.text):
         if not _HOW_OFTEN.search(text):
             return "现有文件提到了相关事项，但没有写明次数。"
-    elif _LASTING.search(query.text) and not _HOW_LONG.search(_without_dates(text)):
+    elif LASTING.search(query.text) and not HOW_LONG.search(_without_dates(text)):
         return "现有文件提到了相关事项，但没有写明时限。"
     return unfounded(query, evidence) or _of_another(query, evidence, text)
 

@@ -1,26 +1,32 @@
 """The embedder: any sentence-transformers model, asked for its vector and its token rows in one forward pass.
 
+BERT-like models, the default among them, are computed by `rag.bert`; others, and any on which a probe at load sees
+that pass differ, by `rag.readings.Padded`.
 Weights are read from safetensors only; folders with pickles or program files are refused, and remote code never runs.
 """
 
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rag import weights
+from rag.bert import Bert, recognised
 from rag.config import DEFAULT_EMBEDDER, Settings
 from rag.errors import ModelError
 from rag.model_folders import READ, digests_of, native_bfloat16, refuse_unsafe
 from rag.protocols import Encoded
+from rag.readings import Padded, Reading
+from rag.turns import Turns
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from torch import Tensor
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _E5 = re.compile(r"(?:^|[-_/])e5(?:[-_]|$)(?!.*(?:instruct|mistral))", re.IGNORECASE)
@@ -31,38 +37,33 @@ _LONGEST_CONTEXT = 128
 """Tokens of context read before a passage at most, so that the passage itself gets the rest of the model's room."""
 _LONGEST_INPUT = 8192
 _WINDOW_TEXTS, _WINDOW_CHARACTERS = 512, 65_536
-"""Passages are sorted by length inside a window; its results are what is held in memory at once."""
-_BATCH_TOKENS = 8192
-_QUERY_BATCH_TOKENS = 2048
-_SHORT = 16
-"""Products of matrices with fewer rows than this take another path through the library, to other last digits."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One input as the model reads it: token numbers, and which of them are tokens of the text proper, and where."""
-
-    ids: np.ndarray
-    types: np.ndarray
-    rows: np.ndarray
-    spans: np.ndarray
+"""Passages are computed together inside a window; its results are what is held in memory at once."""
+_PROBE = ("值班", "各级机关要严格执行24小时专人值班和领导干部在岗带班制度。", "Offices are open from nine to five.")
+_AGREES = {False: 0.99999, True: 0.999}
+"""Least cosine of each token's last hidden state with the ordinary pass's, in float32 and in bfloat16."""
+_FEW = 64
+"""Tokens below which one thread is faster than several, which would mostly wait for one another."""
+_TOGETHER = 64
+"""Questions of one pass at most, so that nobody waits long for others."""
 
 
 class SentenceEmbedder:
-    """A `rag.protocols.Embedder` over a sentence-transformers model.
+    """A `rag.protocols.Embedder` over a sentence-transformers model. Safe to call from several threads.
 
-    Passages are computed in bfloat16 where the processor has it natively (`bfloat16`): more than twice as fast with the
-    default model, cosine with float32 at least 0.9999. Questions are always computed in float32. Safe to call from
-    several threads.
+    Where the processor computes in bfloat16 natively (`bfloat16`), the products of `rag.bert` are in it, and passages of
+    other models: about twice as fast, cosine with float32 at least 0.9999.
     """
 
-    def __init__(self, model: "SentenceTransformer", settings: Settings, digests: Mapping[str, str]) -> None:
+    def __init__(
+        self, model: "SentenceTransformer", settings: Settings, digests: Mapping[str, str], bfloat16: bool | None = None
+    ) -> None:
         """Use `load`. digests: name and SHA-256 of the files the model was loaded from.
 
         Raises ModelError when the model gives no token rows or has no fast tokenizer.
         """
         import torch
         from sentence_transformers.sentence_transformer.modules import Pooling
+        from threadpoolctl import ThreadpoolController
 
         single = [isinstance(module, Pooling) and isinstance(module.pooling_mode, str) for module in model]
         self._tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
@@ -71,27 +72,35 @@ class SentenceEmbedder:
                 f"模型 {settings.embedder} 不是带快速分词器和单一池化方式的句向量模型。",
                 "请换用 sentence-transformers 的 Transformer + Pooling 模型。",
             )
-        self._model = model.eval()
-        self._after_pooling = torch.nn.Sequential(*list(model)[single.index(True) + 1 :])
+        model.eval()
+        pooling = single.index(True)
+        self._pooling = torch.nn.Sequential(*list(model)[pooling:])
+        self._after_pooling = torch.nn.Sequential(*list(model)[pooling + 1 :])
+        self._size = model.truncate_dim
         self._limit = min(model.max_seq_length or _LONGEST_INPUT, _LONGEST_INPUT)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._limit)
-        self._padding = (model.tokenizer.pad_token_id or 0, model.tokenizer.padding_side == "left")
-        self._names = set(model.tokenizer.model_input_names)
+        self._typed = "token_type_ids" in model.tokenizer.model_input_names
         # SentencePiece puts this piece before a word it has no joined form of: a blank, not a character of the text.
         self._blank = self._tokenizer.token_to_id("▁")
         self._query_prompt, self._passage_prompt = _prompts(model, settings)
-        self.bfloat16 = model.device.type == "cpu" and native_bfloat16()
+        # Some models leave the prompt out of the pooling and look for its length.
+        self._lengths = {p: self._length(p) for p in (self._query_prompt, self._passage_prompt)}
+        native = model.device.type == "cpu" and native_bfloat16()
+        self.bfloat16 = native if bfloat16 is None else bfloat16
+        self._threads = ThreadpoolController().select(user_api="openmp")
+        self._pass = self._fastest(model, pooling)
+        self._turns = Turns(self._questions, _TOGETHER)
         self.name = settings.embedder
         listing = "".join(f"{name}\0{digest}\n" for name, digest in digests.items())
         self.digest = hashlib.sha256(f"{listing}\0{self._passage_prompt}".encode()).hexdigest()
         self.dimension = len(self.embed_query("").vector)
 
     @classmethod
-    def load(cls, settings: Settings) -> "SentenceEmbedder":
+    def load(cls, settings: Settings, bfloat16: bool | None = None) -> "SentenceEmbedder":
         """The embedder that `settings.embedder` names: the packaged default, a local folder, or a hub name.
 
-        Sets torch's number of threads for the process, and numpy's to one. Raises ModelError when the model is missing,
+        bfloat16: whether to compute in it; None: where it is native. Sets torch's number of threads for the process, and numpy's to one. Raises ModelError when the model is missing,
         damaged, of an unsafe kind, or not loadable.
         """
         folder = _folder(settings)
@@ -112,7 +121,7 @@ class SentenceEmbedder:
             )
         except Exception as error:  # the libraries below raise anything from KeyError to their own Rust errors
             raise ModelError(f"模型 {settings.embedder} 无法加载：{error}", "请检查模型文件夹是否完整。") from error
-        return cls(model, settings, digests)
+        return cls(model, settings, digests, bfloat16)
 
     def embed_passages(self, texts: Sequence[str], contexts: Sequence[str]) -> Iterator[Encoded]:
         """One `Encoded` for each text, in order; reads prompt, context, a line end and the text.
@@ -130,37 +139,19 @@ class SentenceEmbedder:
                 start, characters = at + 1, 0
 
     def embed_query(self, text: str) -> Encoded:
-        """The question, read after the query prompt, in float32."""
-        return self._forward([self._reading(self._query_prompt, text)], self._query_prompt, bfloat16=False)[0]
+        """The question, read after the query prompt; together with those of other threads that wait for the model."""
+        return self._turns.result_of(self._reading(self._query_prompt, text))
 
     def embed_queries(self, texts: Sequence[str]) -> list[Encoded]:
-        """What `embed_query` gives for each text, computed together.
-
-        Only questions of equal length share a pass, and very short ones none: nothing is padded, so that the figures
-        come out the same (to the last bit on x86-64 with AVX-512).
-        """
-        readings = [self._reading(self._query_prompt, text) for text in texts]
-        alike: dict[int, list[int]] = {}
-        for at, reading in enumerate(readings):
-            alike.setdefault(len(reading.ids), []).append(at)
-        done: dict[int, Encoded] = {}
-        for length, group in alike.items():
-            step = max(1, _QUERY_BATCH_TOKENS // length) if length >= _SHORT else 1
-            for batch in (group[start : start + step] for start in range(0, len(group), step)):
-                encoded = self._forward([readings[at] for at in batch], self._query_prompt, bfloat16=False)
-                done.update(zip(batch, encoded, strict=True))
-        return [done[at] for at in range(len(texts))]
+        """What `embed_query` gives for each text, computed together where it makes no difference: see `rag.bert`."""
+        return self._questions([self._reading(self._query_prompt, text) for text in texts])
 
     # ------------------------------------------------------------ reading
 
     def _window(self, texts: Sequence[str], contexts: Sequence[str]) -> list[Encoded]:
         heads = {context: self._head(context) for context in set(contexts)}
         readings = [self._reading(heads[context], text) for context, text in zip(contexts, texts, strict=True)]
-        done: dict[int, Encoded] = {}
-        for batch in _batches([len(reading.ids) for reading in readings]):
-            encoded = self._forward([readings[at] for at in batch], self._passage_prompt, self.bfloat16)
-            done.update(zip(batch, encoded, strict=True))
-        return [done[at] for at in range(len(texts))]
+        return self._encoded(readings, self._pass.passages(readings), self._passage_prompt)
 
     def _head(self, context: str) -> str:
         """What stands before a passage: the prompt, and the context cut to its share of the model's room."""
@@ -172,68 +163,68 @@ class SentenceEmbedder:
             context = context[: offsets[share - 1][1]]
         return f"{self._passage_prompt}{context}\n"
 
-    def _reading(self, head: str, text: str) -> _Reading:
+    def _reading(self, head: str, text: str) -> Reading:
         encoding = self._tokenizer.encode(_SURROGATE.sub("\ufffd", head + text))
         ids = np.asarray(encoding.ids, np.int64)
         spans = np.asarray(encoding.offsets, np.int32).reshape(-1, 2) - len(head)
         proper = (np.asarray(encoding.special_tokens_mask) == 0) & (spans[:, 1] > 0) & (ids != self._blank)
         rows = np.flatnonzero(proper)
-        return _Reading(ids, np.asarray(encoding.type_ids, np.int64), rows, np.maximum(spans[rows], 0))
+        types = np.asarray(encoding.type_ids, np.int64) if self._typed else np.zeros_like(ids)
+        return Reading(ids, types, rows, np.maximum(spans[rows], 0))
+
+    def _length(self, prompt: str) -> int:
+        """Tokens before the text: the prompt's, without the mark that ends an input."""
+        special = self._tokenizer.encode(prompt).special_tokens_mask or [0]
+        return len(special) - special[-1]
 
     # ------------------------------------------------------------ the model
 
-    def _forward(self, readings: Sequence[_Reading], prompt: str, bfloat16: bool) -> list[Encoded]:
+    def _fastest(self, model: "SentenceTransformer", pooling: int) -> "Padded | Bert":
+        """The pass without padding where it is known to hold for this model, else the ordinary one."""
+        first = next(iter(model))
+        if pooling != 1 or not recognised(getattr(first, "auto_model", None)):
+            return Padded(model, pooling, self.bfloat16)
+        readings = [self._reading(self._query_prompt, text) for text in _PROBE]
+        ordinary = Padded(model, pooling, bfloat16=False)
+        try:
+            quick = Bert(first.auto_model, self.bfloat16)
+            states = dict(quick.questions(readings))
+        except (RuntimeError, AttributeError, NotImplementedError):  # a processor or a build without these products
+            return Padded(model, pooling, self.bfloat16)
+        least = min(_least_cosine(states[at], expected) for at, expected in ordinary.questions(readings))
+        return quick if least >= _AGREES[self.bfloat16] else Padded(model, pooling, self.bfloat16)
+
+    def _questions(self, readings: Sequence[Reading]) -> list[Encoded]:
         import torch
 
-        features, starts = self._features(readings, prompt)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            out = self._model(features)
-            vectors = out["sentence_embedding"].float().cpu().numpy()
-            rows = [torch.from_numpy(start + reading.rows) for start, reading in zip(starts, readings, strict=True)]
-            picked = torch.cat([out["token_embeddings"][at, row] for at, row in enumerate(rows)])
-            # A dense layer after the pooling makes vectors of another space: the tokens follow them there.
-            tokens = self._after_pooling({"sentence_embedding": picked})["sentence_embedding"].float().cpu().numpy()
-        size = self._model.truncate_dim
-        vectors, tokens = _unit(vectors[:, :size]), _unit(tokens[:, :size])
-        ends = np.cumsum([len(reading.rows) for reading in readings])
-        return [
-            Encoded(vector.copy(), part.copy(), reading.spans)
-            for vector, part, reading in zip(vectors, np.split(tokens, ends[:-1]), readings, strict=True)
-        ]
+        torch.get_num_threads()  # what a new thread starts with is set here, not below
+        few = isinstance(self._pass, Bert) and sum(len(reading.ids) for reading in readings) < _FEW
+        with self._threads.limit(limits=1) if few else nullcontext():
+            return self._encoded(readings, self._pass.questions(readings), self._query_prompt)
 
-    def _features(self, readings: Sequence[_Reading], prompt: str) -> tuple[dict, list[int]]:
-        """The padded batch as the model's input, and the column at which each reading starts."""
+    def _encoded(
+        self, readings: Sequence[Reading], states: Iterable[tuple[int, "Tensor"]], prompt: str
+    ) -> list[Encoded]:
+        """Each reading's vector and token rows; pooled one by one, so that none depends on its company."""
         import torch
 
-        filler, left = self._padding
-        width = max(len(reading.ids) for reading in readings)
-        ids = np.full((len(readings), width), filler, np.int64)
-        mask, types = np.zeros_like(ids), np.zeros_like(ids)
-        starts = [width - len(reading.ids) if left else 0 for reading in readings]
-        for row, (start, reading) in enumerate(zip(starts, readings, strict=True)):
-            place = slice(start, start + len(reading.ids))
-            ids[row, place], mask[row, place], types[row, place] = reading.ids, 1, reading.types
-        arrays = {"input_ids": ids, "attention_mask": mask}
-        if "token_type_ids" in self._names:
-            arrays["token_type_ids"] = types
-        features: dict = {name: torch.from_numpy(array).to(self._model.device) for name, array in arrays.items()}
-        if prompt:
-            # Some models leave the prompt out of the pooling; this is where they look for its length.
-            special = self._tokenizer.encode(prompt).special_tokens_mask
-            features["prompt_length"] = len(special) - special[-1]
-        return features, starts
+        prompted = {"prompt_length": self._lengths[prompt]} if prompt else {}
+        done: dict[int, Encoded] = {}
+        for at, rows in states:
+            with torch.inference_mode():
+                mask = torch.ones((1, len(rows)), dtype=torch.int64, device=rows.device)
+                pooled = self._pooling({"token_embeddings": rows[None], "attention_mask": mask, **prompted})
+                # A dense layer after the pooling makes vectors of another space: the tokens follow them there.
+                picked = self._after_pooling({"sentence_embedding": rows[torch.from_numpy(readings[at].rows)]})
+            vector, tokens = (out["sentence_embedding"].cpu().numpy()[:, : self._size] for out in (pooled, picked))
+            done[at] = Encoded(_unit(vector)[0], _unit(tokens), readings[at].spans)
+        return [done[at] for at in range(len(readings))]
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Positions grouped from the longest to the shortest; a group padded to its longest keeps to the token budget."""
-    batch: list[int] = []
-    for at in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > _BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(at)
-    if batch:
-        yield batch
+def _least_cosine(some: "Tensor", others: "Tensor") -> float:
+    import torch
+
+    return float(torch.nn.functional.cosine_similarity(some, others.cpu()).min())
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ character pairs it stands in.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -45,6 +45,13 @@ class Emphasis:
         """Which of the pairs the normalised text has, itself or by another way of writing it: bool [pairs]."""
         text += "".join(mine for mine, theirs in self.aliases if theirs in text)
         return np.array([pair in text for pair in self.pairs], bool)
+
+    def said_in_each(self, texts: Iterable[str]) -> np.ndarray:
+        """The same of several texts: bool [texts, pairs]."""
+        if self.aliases:
+            texts = (text + "".join(mine for mine, theirs in self.aliases if theirs in text) for text in texts)
+        said = [[pair in text for pair in self.pairs] for text in texts]
+        return np.array(said, bool).reshape(len(said), len(self.pairs))
 
     def of_tokens(self, spans: np.ndarray) -> np.ndarray:
         """Weight of each token, spans int32 [n, 2] into the text: float32 [n]."""

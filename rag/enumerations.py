@@ -31,6 +31,10 @@ _PARTS = re.compile(r"(哪几|几|哪些)(个|大)?(块|部分|方面|点|条|�
 _ARTICLE = re.compile("第.{1,8}[编章节条]")
 _KINDS = (("流程", "程序", "步骤", "环节", "手续"), ("材料", "资料", "证件"), ("条件", "情形"), ("渠道", "途径", "方式"), ("对象", "范围"))
 """What lists are of, by words that say the same."""
+_NOT = re.compile("停止|终止|不得|不予|不能|不可|不应|禁止|取消|撤销|不享受|不适用|不符合")
+_NOT_ASKED = re.compile("不|停|终止|禁|取消|撤销|无效|没|除外|别")
+_STEP_LABEL = re.compile(r"第\S{1,2}步|步骤")
+_HOW = re.compile(r"怎么|如何|怎样|流程|步骤|程序|手续|操作")
 _NAME = 16
 """Characters of the longest first sentence that is but the name of an item."""
 _WANTS = re.compile(r"[哪几]+个?“?要(?:[？?。”]|$)|一要")
@@ -190,6 +194,8 @@ def _fits(
     about = retriever.share(found, document.id, heading)
     if counts:
         return 2 * about + 0.1 * len(hits) if len(items) in counts and (about >= 0.3 or hits) else 0.0
+    if _STEP_LABEL.match(items[0].label) and _HOW.search(found.query.text):
+        return 1 + about if hits else 0.0
     longest = max(i.end - i.start for i in items[:-1])
     if not _PARTS.search(found.query.text) and (longest > (_LONGEST_LEADING if parent else _STEP) or _ARTICLE.match(items[0].label)):
         return 0.0  # "哪些要求" about a whole document is answered by passages, not by its table of contents
@@ -197,8 +203,8 @@ def _fits(
     best = found.hits[0] if found.hits else None
     begin = lead.start if lead else items[0].start
     here = best and best.document.id == document.id and begin <= best.passage.end and best.passage.start < items[-1].end
-    if _lacks_noun(found.query.text, heading):
-        return 0.0  # the steps of an application are not its conditions
+    if _lacks_noun(found.query.text, heading) or (_NOT.search(heading) and not _NOT_ASKED.search(found.query.text)):
+        return 0.0  # the steps of an application are not its conditions, nor what ends it what begins it
     named, whole = (retriever.share(found, document.id, document.name + text) for text in ("", heading))
     asked = whole >= _ASKED_WELL and whole - named >= _SAYS_MORE
     if not (asked or (here and about >= 0.6) or (inside >= 2 and about >= 0.35)):

@@ -1,7 +1,9 @@
 """From passages to evidence: which sentences of the hits speak to the question."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -14,8 +16,8 @@ from rag.premises import of_another_year
 from rag.query import Query
 from rag.retrieval import Found, Retriever
 from rag.schema import Document, Evidence, Hit, Span
-from rag.text import clauses, compact, sentences
-from rag.values import asked_for, has_value
+from rag.text import NUMERAL, clauses, compact, sentences
+from rag.values import asked_for, has_value, thing_asked
 
 LEANING = ("对此", "上述", "其中", "此外", "同时", "据此", "为此", "以上", "前款", "该", "其", "这", "但", "并", "否则", "逾期")
 """A sentence that begins so leans on the one before it."""
@@ -26,6 +28,18 @@ _SAYS_LITTLE = 0.25
 _HAS_VALUE = 0.3
 """What a clause gains by a value of the kind that is asked for."""
 _COVERAGE = FEATURES.index("coverage")
+_FURNITURE = re.compile(r"^\s*(?:发布(?:日期|时间)|(?:信息|文章)?来源|浏览(?:次数|量)|阅读(?:次数|量)|字体|字号|索引号|打印)\s*[:：].*$", re.M)
+"""Lines that a web page puts around a notice: they say nothing of its matter."""
+_AS_MUCH = 0.8
+"""Share of what the best hit says that a passage with the value has to say to be heard before it."""
+_LONGEST_NAME = 16
+_LONGEST_VALUES = 100
+"""Characters of a first line that goes on to give several values."""
+_ENDS = ("。", "！", "？", "\n")
+_JOINED = ("且", "并", "以及", "但", "而", "则", "或者", "又", "也", "还")
+_UNFINISHED = re.compile(rf"(?:的|时|后|前|之日起|情况下|期间)[，,]$|^第[{NUMERAL}]+条\s*[^，。]{{1,8}}[，,]$")
+"""A clause that waits for the next one: a condition, a time, the name of an article's matter."""
+_ARTICLE = re.compile(rf"^第[{NUMERAL}]+条\s+")
 _LONGEST_ITEM = 110
 """Characters of sentences that stay together in a list; a longer sentence stands alone."""
 
@@ -80,10 +94,10 @@ def _with_values_first(found: Found) -> list[int]:
     those of its document that have one and say no less of what is asked come first."""
     order = list(range(len(found.hits)))
     top, said = found.hits[0], found.evident[:, _COVERAGE]
-    if asked_for(found.query) is None or has_value(found.query, top.passage.text):
+    valued = [has_value(found.query, _FURNITURE.sub("", hit.passage.text)) for hit in found.hits]
+    if asked_for(found.query) is None or valued[0]:
         return order
-    first = [n for n in order if found.hits[n].document.id == top.document.id and said[n] >= said[0]
-             and has_value(found.query, found.hits[n].passage.text)]
+    first = [n for n in order if valued[n] and found.hits[n].document.id == top.document.id and said[n] >= _AS_MUCH * said[0]]
     return first + [n for n in order if n not in first]
 
 
@@ -101,6 +115,8 @@ def _of_hit(found: Found, retriever: Retriever, hit: Hit, limits: Limits) -> lis
         return []
     worth = retriever.worth(found, hit, spans)
     keep = worth >= worth.max() * limits.sentence_share
+    if found.query.form != "metadata":
+        keep &= [not _FURNITURE.match(text, s.start, s.end) for s in spans]
     if _wants_all(found.query) and _heading_asks(found, retriever, hit, limits):
         keep[:] = True
     for i in range(1, len(spans)):
@@ -165,23 +181,52 @@ def quoted(
 ) -> Evidence:
     """The evidence of a span of the document, joined for reading and with its point."""
     text, query = shown(document, span), found.query
-    point = _point(clauses(text), lambda run: retriever.share(found, document.id, run) + _HAS_VALUE * has_value(query, run))
-    return Evidence(document, path, span, text, point, retriever.share(found, document.id, point), round(score, 4))
+    valued = partial(has_value, query)
+    point = _point(clauses(text), lambda run: retriever.share(found, document.id, run) + _HAS_VALUE * valued(run), valued)
+    named, thing = f"{_named_by(document, span)}\n{text}", thing_asked(query)
+    said = retriever.share(found, document.id, point) + bool(thing and thing in named)
+    return Evidence(document, path, span, text, point, said, round(score, 4))
 
 
-def _point(parts: Sequence[str], share: Callable[[str], float]) -> str:
-    """The first run of whole clauses, at most LONGEST_POINT characters, that says nearly most of what is asked."""
-    runs: list[tuple[float, int, str]] = []
+def _named_by(document: Document, span: Span) -> str:
+    """The short line just before the words, which says what they are of ("（一）租金标准"); "" when there is none."""
+    line = document.text[max(0, span.start - 2 * _LONGEST_NAME) : span.start].rstrip().rpartition("\n")[2]
+    return line if len(line) <= _LONGEST_NAME and "。" not in line else ""
+
+
+def _point(parts: Sequence[str], share: Callable[[str], float], valued: Callable[[str], bool]) -> str:
+    """The first run of whole clauses, at most LONGEST_POINT characters, that says nearly most of what is asked.
+
+    A run neither begins with a clause that leans on the one before it nor ends with a condition ("收到申请的，").
+    """
+    runs: list[tuple[float, int, int, str]] = []
     says = [share(part) for part in parts]
     for start in range(len(parts)):
-        if says[start] < _SAYS_LITTLE * max(says):
+        leans = start and (parts[start].startswith(_JOINED) or _UNFINISHED.search(parts[start - 1]))
+        if leans or says[start] < _SAYS_LITTLE * max(says):
             continue
         run = ""
-        for part in parts[start:]:
-            if run and len(run) + len(part) > LONGEST_POINT:
+        for n, part in enumerate(parts[start:], start):
+            if run and not _UNFINISHED.search(run) and len(run) + len(part) > LONGEST_POINT:
                 break
             run += part
-            runs.append((share(run) - 0.001 * len(run), start, run))
-    most = max((worth for worth, _, _ in runs), default=0.0)
-    good = [(start, -worth, run) for worth, start, run in runs if worth >= AS_GOOD * most]
-    return (min(good)[2] if good else "".join(parts[:1])).rstrip("，,；;。：: ")
+            if n + 1 == len(parts) or not _UNFINISHED.search(run):
+                runs.append((share(run) - 0.001 * len(run), start, n + 1, run))
+    most = max((worth for worth, *_ in runs), default=0.0)
+    good = [(start, -worth, end, run) for worth, start, end, run in runs if worth >= AS_GOOD * most]
+    _, _, end, point = min(good, default=(0, 0.0, 1, "".join(parts[:1])))
+    return _ARTICLE.sub("", point + _alike(point, parts[end:], valued)).rstrip("，,；;。：: ")
+
+
+def _alike(point: str, parts: Sequence[str], valued: Callable[[str], bool]) -> str:
+    """The clauses of the same sentence that go on with values of the kind asked for: 男不得早于二十二周岁，女不得早于二十周岁."""
+    out = waiting = ""
+    for part in parts if valued(point) else ():
+        if (point + out + waiting).endswith(_ENDS) or len(point + out + waiting + part) > _LONGEST_VALUES:
+            break
+        waiting += part
+        if not _UNFINISHED.search(waiting):
+            if not valued(waiting):
+                break
+            out, waiting = out + waiting, ""
+    return out

@@ -32,16 +32,15 @@ FESTIVALS: dict[str, tuple[str, ...]] = {
     "重阳节": ("重阳", "Double Ninth"),
 }
 # 五一/十一 are also parts of other numbers and names (五一路, 十一条, 第十一).
+_BY_ITS_DAY = {name: rf"(?<![{NUMERAL}第])“?{day}”?(?![{NUMERAL}条项章个点届号路广场月])" for name, day in (("劳动节", "五一"), ("国庆节", "十一"))}
 FESTIVAL_WORD = {
-    name: re.compile("|".join(
-        rf"(?<![{NUMERAL}第])“?{w}”?(?![{NUMERAL}条项章个点届号路广场月])" if w in ("五一", "十一") else re.escape(w) for w in forms
-    ), re.I)
+    name: re.compile("|".join(_BY_ITS_DAY[name] if w in ("五一", "十一") else re.escape(w) for w in forms), re.I)
     for name, forms in FESTIVALS.items()
 }
 
 # Colloquial → official; only where the official word says exactly the same.
 SYNONYMS = (
-    ("过年期间", "春节期间"), ("过年", "春节"), ("咋办", "怎么办"), ("咋", "怎么"), ("啥时候", "什么时候"), ("啥", "什么"),
+    ("过年期间", "春节期间"), ("过年", "春节"), ("咋办", "怎么办"), ("咋", "怎么"), ("啥时候", "什么时候"), ("啥", "什么"), ("放几天假", "放假几天"), ("放多少天假", "放假多少天"), ("放几天", "放假几天"), ("放多少天", "放假多少天"),
     ("几点钟", "几点"), ("俩", "两个"), ("电话号码", "电话"), ("手机号", "电话"), ("联系方式", "电话"), ("打疫苗", "接种疫苗"),
     ("交多少钱", "缴费标准是多少元"), ("要交钱", "要缴费"), ("交钱", "缴费"), ("交费", "缴费"),
 )
@@ -60,6 +59,7 @@ ABBREVIATIONS = (
 )
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?=\s*(?:年(?!代)|元旦|春节|-|—|至|到|、|和|与|以?[前后]|\b))")
 _MONTH = re.compile(r"(?<!\d)(?:19|20)\d{2}年\d{1,2}月")
+_TARGET = re.compile(r"(?<=[到至止于])(?:19|20)\d{2}年|(?:19|20)\d{2}年(?=底|末|[之以]?前)")
 _HAN_YEAR = re.compile(r"([一二]\s?[九〇零○][〇零○一二三四五六七八九]{2})年")
 _SHORT_YEAR = re.compile(r"(?<!\d)(\d{2})年(?=元旦|春节|的|端午|国庆|中秋|清明|劳动)")
 _RELATIVE = (("大前年", -3), ("前年", -2), ("去年", -1), ("上一年", -1), ("今年", 0), ("本年度", 0), ("本年", 0),
@@ -67,7 +67,8 @@ _RELATIVE = (("大前年", -3), ("前年", -2), ("去年", -1), ("上一年", -1
 _TITLE = re.compile(r"《([^《》]{2,80})》")
 # A law named without its brackets at the head of a question: 公路法第三十一条, 食品安全法规定的….
 _LAW_NAMED = re.compile(
-    rf"^(?:请问|根据|依据|依照|按照|[，,\s])*((?![这那该本此])[{HAN}]{{1,18}}?(?:(?<![依违合办方做说看想执司立守用书手语无没设非])法|(?<=[{HAN}]{{3}})条例))(?=第\s*[{NUMERAL}\d]+\s*条|规定|里|中)")
+    rf"^(?:请问|根据|依据|依照|按照|[，,\s])*((?![这那该本此])[{HAN}]{{1,18}}?(?:法典|(?<![依违合办方做说看想执司立守用书手语无没设非算疗普])法|(?<=[{HAN}]{{3}})条例))"
+    rf"(?=第\s*[{NUMERAL}\d]+\s*条|的?规定|里|中|对|关于|怎么|如何)")
 NUMBER_OF = re.compile(rf"[{HAN}]{{1,12}}[〔\[［(（【](\d{{4}})[〕\]］)）】]\s*(?:第\s*)?\d{{1,5}}\s*号")
 _LABEL = re.compile(rf"第\s*([{NUMERAL}\d]{{1,7}})\s*(编|章|节|条|款|项|部分|点|个方面)")
 _OFFICE = re.compile(r"(?:人民政府办公厅|人民政府办公室|市委办公厅|省委办公厅|委员会|办公厅|办公室|人民政府|检察院|法院|总工会|团委|妇联|[^\W\d_和与及在的对从到向把让是有中上]{2,8}?(?:委员会|局|厅|委(?!员|托|派)|部(?!门|分|署|队)|署))")
@@ -109,7 +110,8 @@ class Query:
     language: Literal["zh", "other"] = "zh"
     years: tuple[int, ...] = ()
     months: tuple[str, ...] = ()
-    """Months of the question with their year ("1996年2月"): a text that names one speaks of it, whatever it is about."""
+    """Months of the question with their year ("1996年2月") and years to be reached ("到2025年"): a text that names one speaks
+    of it, whatever it is about."""
     about_issue: bool = False
     """The year is that of issue ("2022年印发的"), not that of the matter."""
     festivals: tuple[str, ...] = ()
@@ -132,10 +134,13 @@ class Query:
     """Path of the section whose items the answer before it listed: "第二条" is the second of them."""
 
     def written_out(self) -> "Query | None":
-        """The question with its abbreviations as documents write them out, or the other way round; None without any."""
+        """The question with its abbreviations as documents write them out, or the other way round, and festivals called by their
+        day (五一) by their names; None without any."""
         text = self.text
         for short, full in ABBREVIATIONS:
             text = text.replace(full, short) if full in text else text.replace(short, full)
+        for festival in self.festivals:
+            text = re.sub(_BY_ITS_DAY.get(festival, "$^"), festival, text)
         return replace(self, text=text) if text != self.text else None
 
     @property
@@ -148,6 +153,11 @@ class Query:
         """Whether documents no longer in force may answer: one is named, or a year, or the question says so."""
         named = self.numbers or self.titles or self.within or self.years
         return bool(named) or self.form in ("metadata", "collection") or bool(_OLD.search(self.text))
+
+    @property
+    def asks_for_edition(self) -> bool:
+        """Whether an earlier edition of a document may be meant: a number, a year or a word of the past says so."""
+        return bool(self.numbers or self.within or self.years or _OLD.search(self.text))
 
     def interpreted(self) -> Interpreted:
         """What is shown to the user."""
@@ -215,7 +225,7 @@ def _slots(text: str, assumptions: tuple[str, ...]) -> Query:
         form=next((form for form, rule in _FORMS if rule.search(plain)), "general"),
         language="zh" if len(re.findall(f"[{HAN}]", plain)) * 4 >= len(compact(plain)) else "other",
         years=tuple(dict.fromkeys(years)),
-        months=tuple(dict.fromkeys(_MONTH.findall(compact(outside)))),
+        months=tuple(dict.fromkeys((*_MONTH.findall(compact(outside)), *_TARGET.findall(compact(outside))))),
         about_issue=bool(_ISSUED.search(plain)),
         festivals=tuple(name for name, rule in FESTIVAL_WORD.items() if rule.search(outside)),
         places=tuple(places),

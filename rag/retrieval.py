@@ -9,16 +9,16 @@ from functools import lru_cache, partial
 import numpy as np
 
 from rag import scope
+from rag.admission import Admission, Register
 from rag.emphasis import Emphasis, emphasis
 from rag.fitted import FEATURES, weights
 from rag.index import Index
 from rag.protocols import Embedder, Encoded
 from rag.query import Query
-from rag.reranking import best_matches, late_interaction, weakest_fifth
+from rag.reranking import best_matches, best_stored_matches, late_interaction, weakest_fifth
 from rag.schema import Hit, Span, Trace
 from rag.scope import Slot
 from rag.text import bigrams, compact, normalise, words
-from rag.validity import status_of
 from rag.values import asked_for
 
 POOL = 60
@@ -32,6 +32,7 @@ class Found:
     """
 
     query: Query
+    admission: Admission
     encoded: Encoded
     emphasis: Emphasis
     hits: tuple[Hit, ...]
@@ -84,45 +85,48 @@ class Retriever:
     def __init__(self, index: Index, embedder: Embedder, stale: Callable[[], Set[str]] = frozenset) -> None:
         """stale: ids of the documents that are no longer in force today, which answer only when they are asked for."""
         self.index = index
-        self._places = {id: scope.places_of(entry.meta) for id, entry in index.metas.items()}
         self._series: dict[str, dict[int, str]] = {}
         for id, entry in index.metas.items():
             if key := scope.series_of(entry.meta):
                 self._series.setdefault(key, {})[max(entry.meta.years)] = id
-        self._said: dict[str, tuple[str, ...]] = {}
         self._order, self._stale = list(index.metas), stale
         self._embeddings = Embeddings(embedder)
         self._rarity = lru_cache(maxsize=50_000)(partial(_idf, index.lexical))
         self._normal = lru_cache(maxsize=20_000)(self._normalised)
         self._whole = lru_cache(maxsize=2_000)(self._whole_text)
+        self._frame = lru_cache(maxsize=20_000)(self._is_frame)
+        self._register = Register(index, self._whole, self._normal)
 
     def retrieve(self, query: Query, k: int = 10) -> Found:
         """The k best passages for the question."""
         clock = _Clock()
         encoded = self._embeddings.of(query.text)
         clock.lap("embed")
-        slots = list(scope.slots(query))
+        admission = self._register.on(query)
         weighed = emphasis(query.text, partial(self._rarity, "bigrams"))
-        rankings, documents = self._first_stage(query, encoded, slots)
+        tokens = {"bigrams": bigrams(query.text), "words": words(query.text)}
+        rankings, documents = self._first_stage(query, encoded, tokens, admission)
         rows = np.unique(np.concatenate([r for r, _ in rankings.values()]))
         clock.lap("search")
-        features = self._features(query, encoded, weighed, slots, rows, rankings, documents)
+        best = best_stored_matches(encoded.tokens, *self.index.stored_tokens_of(rows))
+        features = self._features(query, encoded, weighed, admission, rows, best, documents)
+        self._first_stage_scores(features, encoded, tokens, rows, rankings)
         scores = features @ weights("ranking", query.language)
         if query.form != "metadata":
-            scores -= _FRAME_PENALTY * np.array([self._is_frame(int(r)) for r in rows])
+            scores -= _FRAME_PENALTY * np.array([self._frame(int(r)) for r in rows])
         order = np.lexsort((rows, -scores))
         clock.lap("rerank")
-        owned = self._owned(query, slots)
-        admitted, others = self._admitted(query, slots, owned, rows, order)
+        admitted, others = self._admitted(admission, rows, order)
         admitted, stale = self._in_force(query, admitted, rows)
         others = stale + others
-        unmet = () if admitted or stale else tuple(s for s in slots if not self._anyone_meets(s, query, owned, rows))
-        hits = tuple(self._hit(rows, i, n, scores, features, rankings) for n, i in enumerate(admitted[:k], 1))
-        all_features, features = features, features[admitted[:k]]
-        evident = self._beyond_slots(query, encoded, weighed, slots, hits, features)
-        leads = tuple(self._hit(rows, i, n, scores, all_features, rankings) for n, i in enumerate(others[:k], 1))
+        unmet = () if admitted or stale else tuple(s for s in admission.slots if not any(admission.meets(s, int(r)) for r in rows))
+        places = [(name, {int(row): n for n, row in enumerate(found)}, values) for name, (found, values) in rankings.items()]
+        hits = tuple(self._hit(rows, i, n, scores, features, places) for n, i in enumerate(admitted[:k], 1))
+        leads = tuple(self._hit(rows, i, n, scores, features, places) for n, i in enumerate(others[:k], 1))
+        features = features[admitted[:k]]
+        evident = self._beyond_slots(encoded, weighed, admission, hits, features, best[admitted[:k]])
         clock.lap("select")
-        return Found(query, encoded, weighed, hits, features, evident, leads, unmet, clock.laps)
+        return Found(query, admission, encoded, weighed, hits, features, evident, leads, unmet, clock.laps)
 
     def prepare(self, texts: Sequence[str]) -> None:
         """Computes the vectors of questions that are about to come, together. See `Embeddings.KEPT` for how many."""
@@ -131,16 +135,14 @@ class Retriever:
     # ------------------------------------------------------------ first stage
 
     def _first_stage(
-        self, query: Query, encoded: Encoded, slots: list[Slot]
+        self, query: Query, encoded: Encoded, tokens: Mapping[str, Sequence[str]], admission: Admission
     ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, float]]:
         """Rows and scores by ranking; and each document's lexical score as a share of the best possible."""
-        index = self.index
-        pairs, terms = bigrams(query.text), words(query.text)
-        allowed = self._allowed(query, slots)
+        index, pairs = self.index, tokens["bigrams"]
+        allowed = admission.rows()
         rankings = {"dense": index.vectors.search(encoded.vector, POOL)}
         if query.language == "zh":
-            rankings["bigrams"] = index.lexical.search(pairs, POOL, "bigrams")
-            rankings["words"] = index.lexical.search(terms, POOL, "words")
+            rankings |= {field: index.lexical.search(tokens[field], POOL, field) for field in ("bigrams", "words")}
         if allowed is not None and len(allowed):
             rankings["dense"] = _joined(rankings["dense"], index.vectors.search(encoded.vector, POOL, allowed))
             if query.language == "zh":
@@ -155,99 +157,79 @@ class Retriever:
 
     def admitted_documents(self, query: Query) -> list[str]:
         """Ids of the documents that the question's slots are true of, in order; none when there are no slots."""
-        slots = list(scope.slots(query))
-        return [id for id in self._order if slots and all(scope.grouped(slots, self._verdicts(id, query, slots)))]
+        meant = self._register.on(query).documents()
+        return [id for id in meant if query.asks_for_edition or self.index.collection.newer_edition(id) is None]
 
     def series_of(self, id: str) -> Mapping[int, str]:
         """Ids of the document's notice by year, the newest first, when it was issued again and again; else empty."""
         series = self._series.get(scope.series_of(self.index.metas[id].meta) or "", {})
         return dict(sorted(series.items(), reverse=True)) if len(series) > 1 else {}
 
-    def _allowed(self, query: Query, slots: list[Slot]) -> np.ndarray | None:
-        """Rows of the documents that no slot excludes; None when the slots exclude nothing."""
-        if not slots:
-            return None
-        kept = [id for id in self._order if False not in scope.grouped(slots, self._verdicts(id, query, slots))]
-        return None if len(kept) == len(self._order) else self.index.rows_of(kept)
-
-    def _verdicts(self, id: str, query: Query, slots: Sequence[Slot]) -> list[bool | None]:
-        meta, places = self.index.metas[id].meta, self._places[id]
-        return [self._valid_on(id, query.in_force_on) if slot.name == "效力" else
-                scope.of_document(slot, query, id, meta, places) for slot in slots]
-
-    def _valid_on(self, id: str, day: str) -> bool:
-        """Whether nothing is known that puts the document out of force on that day."""
-        return status_of(self.index.metas[id], day, self.index.collection).kind in ("in_force", "unknown")
-
     # ------------------------------------------------------------ second stage
 
     def _features(
-        self, query: Query, encoded: Encoded, weighed: Emphasis, slots: Sequence[Slot], rows: np.ndarray,
-        rankings: Mapping[str, tuple[np.ndarray, np.ndarray]], documents: Mapping[str, float],
+        self, query: Query, encoded: Encoded, weighed: Emphasis, admission: Admission, rows: np.ndarray, best: np.ndarray,
+        documents: Mapping[str, float],
     ) -> np.ndarray:
-        """float64 [rows, len(FEATURES)]. What a slot says counts as met in a document that the slot is true of."""
-        index = self.index
-        best = best_matches(encoded.tokens, *index.tokens_of(rows))
-        owners = [index.passage(int(r)).document_id for r in rows]
-        met = {id: self._met(id, query, slots) for id in dict.fromkeys(owners)}
-        said = {id: self._within(weighed, places) for id, places in met.items()}
-        for i, owner in enumerate(owners):
-            for start, end in met[owner]:
-                best[i, (encoded.spans[:, 0] < end) & (encoded.spans[:, 1] > start)] = 1.0
+        """float64 [rows, len(FEATURES)], the first stage's left 0. best: `best_matches` of the rows.
+
+        What a slot says counts as met in a document that the slot is true of.
+        """
+        index, best = self.index, best.copy()
+        passages = [index.passage(int(row)) for row in rows]
+        owners = [passage.document_id for passage in passages]
+        of = {id: np.array([i for i, owner in enumerate(owners) if owner == id]) for id in dict.fromkeys(owners)}
+        has, whole = weighed.said_in_each([self._normal(int(row)) for row in rows]), weighed.said_in_each(map(self._whole, of))
+        for i, (id, mine) in enumerate(of.items()):
+            for start, end in admission.met(id):
+                best[np.ix_(mine, (encoded.spans[:, 0] < end) & (encoded.spans[:, 1] > start))] = 1.0
+            said = self._within(weighed, admission.met(id))
+            has[mine] |= said
+            whole[i] |= said
         token_weights = weighed.of_tokens(encoded.spans)
         out = np.zeros((len(rows), len(FEATURES)))
         out[:, 0], out[:, 1] = late_interaction(best, token_weights), weakest_fifth(best, token_weights)
         total, most = float(weighed.weights.sum()) or 1.0, self._rarity("bigrams", "")
-        for i, (row, owner) in enumerate(zip(rows, owners, strict=True)):
-            out[i, 2] = weighed.weights[weighed.said_in(self._normal(int(row))) | said[owner]].sum() / total
-            out[i, 6] = documents.get(owner, 0.0)
-        for owner in met:
-            has = weighed.said_in(self._whole(owner)) | said[owner]
-            mine = [i for i, o in enumerate(owners) if o == owner]
-            out[mine, 7] = weighed.weights[has].sum() / total
-            out[mine, 8] = weighed.weights[~has].max(initial=0.0) / most
-        self._first_stage_scores(out, query, encoded, rows, rankings)
+        out[:, 2] = has @ weighed.weights / total
+        for mine, everywhere in zip(of.values(), whole, strict=True):
+            out[mine, 7] = weighed.weights @ everywhere / total
+            out[mine, 8] = weighed.weights[~everywhere].max(initial=0.0) / most
+        out[:, 6] = [documents.get(owner, 0.0) for owner in owners]
         shape = asked_for(query)
-        out[:, 9] = [shape is None or bool(shape.search(self.index.passage(int(r)).text)) for r in rows]
+        out[:, 9] = [shape is None or bool(shape.search(passage.text)) for passage in passages]
         return out
 
     def _beyond_slots(
-        self, query: Query, encoded: Encoded, weighed: Emphasis, slots: Sequence[Slot], hits: Sequence[Hit],
-        features: np.ndarray,
+        self, encoded: Encoded, weighed: Emphasis, admission: Admission, hits: Sequence[Hit], features: np.ndarray,
+        best: np.ndarray,
     ) -> np.ndarray:
-        """`features` with the words of met slots counting little: float64 [hits, features]."""
+        """`features` of the hits with the words of met slots counting little. best: `best_matches` of the hits."""
         out = features.copy()
         most = self._rarity("bigrams", "")
         for i, hit in enumerate(hits):
-            met = self._met(hit.document.id, query, slots)
+            met = admission.met(hit.document.id)
             if not met:
                 continue
             token_weights, pair_weights = _tokens_beyond(weighed, encoded, met), _pairs_beyond(weighed, met)
-            best = best_matches(encoded.tokens, *self.index.tokens_of(np.array([hit.row])))
             total = float(pair_weights.sum()) or 1.0
             here = weighed.said_in(self._normal(hit.row))
             anywhere = weighed.said_in(self._whole(hit.document.id))
-            out[i, 0], out[i, 1] = late_interaction(best, token_weights)[0], weakest_fifth(best, token_weights)[0]
-            out[i, 2], out[i, 7] = pair_weights[here].sum() / total, pair_weights[anywhere].sum() / total
+            mine = best[i : i + 1]
+            out[i, 0], out[i, 1] = late_interaction(mine, token_weights)[0], weakest_fifth(mine, token_weights)[0]
+            out[i, 2], out[i, 7] = pair_weights @ here / total, pair_weights @ anywhere / total
             out[i, 8] = pair_weights[~anywhere].max(initial=0.0) / most
         return out
 
     def _first_stage_scores(
-        self, out: np.ndarray, query: Query, encoded: Encoded, rows: np.ndarray,
+        self, out: np.ndarray, encoded: Encoded, tokens: Mapping[str, Sequence[str]], rows: np.ndarray,
         rankings: Mapping[str, tuple[np.ndarray, np.ndarray]],
     ) -> None:
         """Fills in the columns bigrams, words and dense."""
-        index = self.index
         for name, column in (("bigrams", 3), ("words", 4)):
             found, scores = rankings.get(name, (np.empty(0, np.int64), np.empty(0, np.float32)))
-            tokens = bigrams(query.text) if name == "bigrams" else words(query.text)
-            out[np.searchsorted(rows, found), column] = scores / _most_possible(tokens, partial(self._rarity, name))
-        out[:, 5] = index.vectors.score(encoded.vector, rows)
-
-    def _met(self, id: str, query: Query, slots: Sequence[Slot]) -> list[tuple[int, int]]:
-        """Where the question says slots that are true of the document."""
-        verdicts = self._verdicts(id, query, slots)
-        return [m for slot, true in zip(slots, verdicts, strict=True) if true for m in scope.mentions(slot, query.text)]
+            most = _most_possible(tokens[name], partial(self._rarity, name))
+            out[np.searchsorted(rows, found), column] = scores / most
+        out[:, 5] = self.index.vectors.score(encoded.vector, rows)
 
     @staticmethod
     def _within(weighed: Emphasis, met: Sequence[tuple[int, int]]) -> np.ndarray:
@@ -267,31 +249,18 @@ class Retriever:
         return passage.section_path == ("落款",) or passage.end <= head
 
     def _whole_text(self, id: str) -> str:
-        document = self.index.document(id)
-        return compact(normalise("\n".join((document.meta.title or "", document.meta.issuer or "", document.text))))
+        meta = self.index.metas[id].meta
+        return compact(normalise("\n".join((meta.title or "", meta.issuer or "", self.index.text(id)))))
 
-    def _admitted(
-        self, query: Query, slots: list[Slot], owned: frozenset[Slot], rows: np.ndarray, order: np.ndarray
-    ) -> tuple[list[int], list[int]]:
+    @staticmethod
+    def _admitted(admission: Admission, rows: np.ndarray, order: np.ndarray) -> tuple[list[int], list[int]]:
         """Positions in `rows`, best first: those every slot admits, and the rest."""
-        if not slots:
-            return [int(i) for i in order], []
+        if not admission.slots:
+            return order.tolist(), []
         admitted, others = [], []
-        for i in order:
-            (admitted if self._admits(query, slots, owned, int(rows[i])) else others).append(int(i))
+        for i in order.tolist():
+            (admitted if admission.admits(int(rows[i])) else others).append(i)
         return admitted, others
-
-    def _admits(self, query: Query, slots: list[Slot], owned: frozenset[Slot], row: int) -> bool:
-        id = self.index.passage(row).document_id
-        verdicts = self._verdicts(id, query, slots)
-        text = self._normal(row)
-        signed = self.index.passage(row).section_path == ("落款",)  # its date is that of issue, not of the matter
-        return all(scope.grouped(slots, [
-            bool(v or (v is None and self._may_be(slot, id))
-                 or (not signed and (slot not in owned or scope.names_month(slot, query, text))
-                     and scope.in_words(slot, self._whole(id) if slot.name == "标题" else text)))
-            for v, slot in zip(verdicts, slots, strict=True)
-        ]))
 
     def is_stale(self, id: str) -> bool:
         """Whether the document is no longer in force today."""
@@ -299,31 +268,23 @@ class Retriever:
 
     def _in_force(self, query: Query, admitted: list[int], rows: np.ndarray) -> tuple[list[int], list[int]]:
         """Positions in `rows` of what is in force, and of what is not; all count as in force when old ones are asked for."""
-        stale = () if query.asks_for_old else self._stale()
-        old = [i for i in admitted if stale and self.index.passage(int(rows[i])).document_id in stale]
+        old = [i for i in admitted if self._is_past(self.index.passage(int(rows[i])).document_id, query)]
         return [i for i in admitted if i not in old], old
 
-    def _owned(self, query: Query, slots: Sequence[Slot]) -> frozenset[Slot]:
-        """Slots that some document is of: then others that merely mention them do not answer for them."""
-        return frozenset(slot for slot in slots if slot.name != "节日"
-                         and any(True in self._verdicts(id, query, [slot]) for id in self._order))
+    def _is_past(self, id: str, query: Query) -> bool:
+        """Whether a document is out of force and not asked for: by its name a law is asked for as it stands today."""
+        if id not in self._stale() or query.asks_for_edition:
+            return False
+        return not query.asks_for_old or self.index.collection.newer_edition(id) is not None
 
-    def _may_be(self, slot: Slot, id: str) -> bool:
-        if id not in self._said:
-            self._said[id] = self._places[id] or scope.places_in(self.index.document(id).text)
-        return scope.may_be(slot, self.index.metas[id].meta, self._said[id], self._whole(id))
-
-    def _anyone_meets(self, slot: Slot, query: Query, owned: frozenset[Slot], rows: np.ndarray) -> bool:
-        return any(self._admits(query, [slot], owned, int(r)) for r in rows)
-
-    def _hit(self, rows, i: int, rank: int, scores, features, rankings) -> Hit:
+    def _hit(
+        self, rows: np.ndarray, i: int, rank: int, scores: np.ndarray, features: np.ndarray,
+        places: Sequence[tuple[str, Mapping[int, int], np.ndarray]],
+    ) -> Hit:
+        """places: of each ranking its name, the place of each row in it, and the scores."""
         row = int(rows[i])
         passage = self.index.passage(row)
-        trace = []
-        for name, (found, values) in rankings.items():
-            place = np.flatnonzero(found == row)
-            if len(place):
-                trace.append(Trace(name, int(place[0]) + 1, round(float(values[place[0]]), 4)))
+        trace = [Trace(name, at[row] + 1, round(float(values[at[row]]), 4)) for name, at, values in places if row in at]
         late = features[:, 0]
         trace.append(Trace("late_interaction", int((late > late[i]).sum()) + 1, round(float(late[i]), 4)))
         trace.append(Trace("fused", rank, round(float(scores[i]), 4)))
@@ -339,8 +300,7 @@ class Retriever:
         tokens, where = self.index.tokens(hit.row)
         inside = [np.flatnonzero((where[:, 0] >= s.start) & (where[:, 0] < s.end)) for s in spans]
         parts = tokens[np.concatenate(inside)], np.array([len(places) for places in inside])
-        met = self._met(hit.document.id, found.query, list(scope.slots(found.query)))
-        token_weights = _tokens_beyond(found.emphasis, found.encoded, met)
+        token_weights = _tokens_beyond(found.emphasis, found.encoded, found.admission.met(hit.document.id))
         late = late_interaction(best_matches(found.encoded.tokens, *parts), token_weights)
         return late + 0.5 * np.array([self.share(found, hit.document.id, hit.passage.text[s.start : s.end]) for s in spans])
 
@@ -350,10 +310,9 @@ class Retriever:
 
     def share(self, found: "Found", document_id: str, text: str) -> float:
         """Weighted share in [0, 1] of the question's bigrams, those of met slots counting little, that `text` has."""
-        met = self._met(document_id, found.query, list(scope.slots(found.query)))
-        weights = _pairs_beyond(found.emphasis, met)
+        weights = _pairs_beyond(found.emphasis, found.admission.met(document_id))
         total = weights.sum()
-        return float(weights[found.emphasis.said_in(normalise(text))].sum() / total) if total else 0.0
+        return float(weights @ found.emphasis.said_in(normalise(text)) / total) if total else 0.0
 
 
 _FRAME_PENALTY = 3.0
@@ -372,7 +331,7 @@ def _tokens_beyond(weighed: Emphasis, encoded: Encoded, met: Sequence[tuple[int,
 
 def _pairs_beyond(weighed: Emphasis, met: Sequence[tuple[int, int]]) -> np.ndarray:
     """Weights of the question's bigrams, float32 [pairs], those of met slots reduced."""
-    weights = weighed.weights.copy()
+    weights = weighed.weights.copy() if met else weighed.weights
     for start, end in met:
         weights[[start <= a and b <= end for a, b in weighed.places]] *= _MET_SHARE
     return weights

@@ -127,7 +127,9 @@ def names_month(slot: Slot, query: Query, text: str) -> bool:
 
 def series_of(meta: Metadata) -> str | None:
     """What the same notice of every year has in common: its issuers and its title without the year."""
-    title = meta.title or ""
+    title = re.sub(r"[（(][^（）()]*[）)]$", "", meta.title or "")
+    for issuer in meta.issuers:
+        title = title.removeprefix(issuer).lstrip()
     bare = re.sub(r"(?:19|20)\d{2}年?|[一二][九〇零○][〇零○一二三四五六七八九]{2}年", "", title)
     return "|".join((*meta.issuers, bare)) if meta.years and bare != title else None
 

@@ -8,7 +8,7 @@ space only, so that a quote can always be found again.
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 import opencc
@@ -54,7 +54,18 @@ def simplified(text: str) -> str:
 
 def normalise(text: str) -> str:
     """The comparison form: simplified, half width (NFKC), lower case."""
+    return _normalised_before(text) if len(text) <= _OFTEN_SEEN else _normalised(text)
+
+
+_OFTEN_SEEN = 80
+"""Characters of clauses, names and words, which one answer looks at many times."""
+
+
+def _normalised(text: str) -> str:
     return simplified(unicodedata.normalize("NFKC", text)).lower()
+
+
+_normalised_before = lru_cache(maxsize=8192)(_normalised)
 
 
 # ---------------------------------------------------------------- sentences

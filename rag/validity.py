@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from rag.config import Settings
+from rag.places import find_places
 from rag.schema import Metadata, Relation
 from rag.text import compact, normalise
 
@@ -20,6 +21,7 @@ KINDS: Mapping[Kind, str] = {
     "in_force": "现行有效", "not_yet": "尚未施行", "expired": "已过有效期", "superseded": "已被废止", "unknown": "没有说明",
 }
 """The Chinese words for each kind of status."""
+_REVISED = re.compile(r"(?:法典?|条例|办法|细则|规则|规定|规程|章程)$")
 _DRAFT = re.compile("征求意见稿|公开征求意见|征求.{0,40}意见的|[（(](?:草案|送审稿|讨论稿|修订草案).{0,6}[）)]|草案的说明|建议稿")
 
 
@@ -111,6 +113,19 @@ class Collection:
         same = [other for other in titled if self._entries[other].meta.issuers == meta.issuers]
         return tuple(other for other in dict.fromkeys((*found, *same)) if other != id)
 
+    def newer_edition(self, id: str) -> str | None:
+        """The latest other edition of a law or of rules that are revised under one name; None when there is no later one.
+        Raises KeyError."""
+        meta = self._entries[id].meta
+        if not (meta.title and meta.issued_on and _REVISED.search(meta.title)) or re.search(r"(?:19|20)\d\d", meta.title):
+            return None
+        if not (meta.issuers or meta.title.startswith("中华人民共和国") or find_places(meta.title)):
+            return None
+        others = [(self._entries[other].meta.issued_on or "", other) for other in self.namesakes(id)
+                  if _title(self._entries[other].meta.title or "") == _title(meta.title)]
+        latest, other = max(others, default=("", ""))
+        return other if latest > meta.issued_on else None
+
     def _targets(self, entry: Entry, relation: Relation) -> tuple[str, ...]:
         """By number, else by exact title: all of that title if one issuer issued them, and earlier than `entry`."""
         if relation.number and (found := self._by_number.get(_number(relation.number))):
@@ -141,6 +156,8 @@ def status_of(entry: Entry, today: str, collection: Collection) -> Status:
             other = collection.entry(link.source)
             reason = f"已被{_called(other)}废止{f'（自{_day(since)}起）' if since else ''}。"
             return Status("superseded", reason, other.id, link.relation.span.start, link.relation.span.end)
+    if (newer := collection.newer_edition(entry.id)) and (since := _in_effect(collection.entry(newer), today)) is not None:
+        return Status("superseded", f"已有新的版本（{_day(collection.entry(newer).meta.issued_on or since)}公布）。", newer)
     if meta.status != "unknown":
         return _proved(entry, meta.status, meta.status_reason or "", "status")  # type: ignore[arg-type]
     if meta.expires_on and meta.expires_on < today:

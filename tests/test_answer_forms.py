@@ -68,6 +68,16 @@ PARKING = """甘泉市夜间停车收费办法
 甘泉市发展和改革局
 2014年12月1日
 """
+HEATING = """甘泉市供热条例
+
+第一条 为规范供热，制定本条例。
+第二条 供热期间，居民卧室的室温不低于{degrees}度。
+第三条 供热费居民每平方米22元，单位每平方米30元。
+第四条 供热单位未达到室温的，责令限期改正，处一万元罚款。
+
+甘泉市人民代表大会常务委员会
+{date}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +93,9 @@ def offices(settings, embedder, tmp_path_factory: pytest.TempPathFactory) -> Pip
         MEASURE.format(title=new, sum=800, end=f"本办法自2020年1月1日起施行。《{old}》同时废止。", date="2019年12月1日"), encoding="utf-8")
     (folder / "renting.txt").write_text(RENTING, encoding="utf-8")
     (folder / "parking.txt").write_text(PARKING, encoding="utf-8")
+    for year, degrees in ((2010, "十八"), (2022, "二十")):
+        text = HEATING.format(degrees=degrees, date=f"{year}年9月1日")
+        (folder / f"heating{year}.txt").write_text(text, encoding="utf-8")
     (folder / "steps.txt").write_text(STEPS, encoding="utf-8")
     home = tmp_path_factory.mktemp("home")
     (home / "models").symlink_to(settings.home / "models")
@@ -181,6 +194,19 @@ def test_when_only_an_expired_document_says_it_the_refusal_names_it(offices: Pip
     answer = offices.ask("夜间停车每次收费多少元？")
     assert answer.status == "no_evidence"
     assert "甘泉市夜间停车收费办法" in (answer.reason or "") and "不再有效" in (answer.reason or "")
+
+
+@pytest.mark.parametrize("question", ["甘泉市供热条例规定的室温是多少？", "供热室温不低于多少度？"])
+def test_of_a_law_revised_under_its_name_the_latest_edition_answers(offices: Pipeline, question: str) -> None:
+    answer = offices.ask(question)
+    assert "二十度" in answer.answer.splitlines()[0] and "十八度" not in answer.answer
+    assert "十八度" in offices.ask("2010年的甘泉市供热条例规定的室温是多少？").answer
+
+
+def test_a_point_holds_what_follows_a_condition_and_all_values_side_by_side(offices: Pipeline) -> None:
+    assert "供热单位未达到室温的，责令限期改正" in offices.ask("室温达不到怎么处罚？").answer.splitlines()[0]
+    first = offices.ask("供热费多少元？").answer.splitlines()[0]
+    assert "居民每平方米22元，单位每平方米30元" in first
 
 
 def test_a_section_named_next_is_that_of_the_document_before(offices: Pipeline) -> None:

@@ -198,7 +198,7 @@ def test_seed_4_items_run_on_across_parts() -> None:
 
 @pytest.mark.parametrize("text", [
     "1.5万元以下的罚款", "一、二级市场供应", "2023.1.1起施行", "2023年元旦", "一是全的开始", "0931-8826009", "1-2亿元企业",
-    "第三条规定的情形", "第七条、第八条", "3.5%的利率", "10日内办理", "2020、2021年度",
+    "第三条规定的情形", "第七条、第八条", "3.5%的利率", "10日内办理", "2020、2021年度", "第一步骤是准备", "第二步是关键",
 ])
 def test_quantities_dates_and_citations_open_no_part(text: str) -> None:
     assert mark(text) is None
@@ -207,12 +207,19 @@ def test_quantities_dates_and_citations_open_no_part(text: str) -> None:
 @pytest.mark.parametrize(("text", "kind", "number"), [
     ("二十三、加强", "一、", 23), ("（十二）办理", "（一）", 12), ("1. 规上企业", "1.", 1), ("13、各级党委", "1.", 13),
     ("（3）地点", "（1）", 3), ("④其他", "①", 4), ("第一百二十条之一 资助", "条", 120), ("第二章 规划", "章", 2),
-    ("1.1 编制目的", "1.1", 1), ("1.2025年第一批名单", "1.", 1), ("一．总则", "一、", 1), ("2)材料", "1）", 2),
+    ("1.1 编制目的", "1.1", 1), ("1.2025年第一批名单", "1.", 1), ("一．总则", "一、", 1), ("2)材料", "1）", 2), ("第一步：准备", "步", 1), ("步骤3 上传", "步", 3),
 ])
 def test_numbers_that_open_parts(text: str, kind: str, number: int) -> None:
     found = mark(text)
     assert found is not None
     assert (found.kind, found.number) == (kind, number)
+
+
+def test_steps_hold_what_is_numbered_inside_them(tmp_path: Path) -> None:
+    text = "办事指南\n四、申领方法\n第一步：准备\n准备照片。\n第二步：办理\n（一）网上办理\n登录网站。\n（二）现场办理\n前往网点。\n第三步：领卡\n携带证件。"
+    document = loaded(tmp_path, text)
+    assert [(s.label, s.level) for s in document.sections] == [
+        ("四、", 1), ("第一步：", 2), ("第二步：", 2), ("（一）", 3), ("（二）", 3), ("第三步：", 2)]
 
 
 def test_ordinary_words_are_no_enumeration(tmp_path: Path) -> None:

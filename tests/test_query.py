@@ -74,6 +74,31 @@ def test_a_law_is_named_with_and_without_brackets(question: str, title: str) -> 
     assert "".join(understand(question).titles) == title
 
 
+def test_festivals_called_by_their_day_are_sought_by_their_names_too() -> None:
+    written = understand("五一路2012年五一放几天假").written_out()
+    assert written is not None and written.text == "五一路2012年劳动节放假几天"
+
+
+def test_a_year_to_be_reached_may_stand_in_a_document_of_any_year() -> None:
+    assert understand("到2025年总规模要达到多少").months == ("2025年",) and understand("2025年底前完成什么").months == ("2025年",)
+    assert understand("2025年的通知怎么说").months == ()
+
+
+def test_a_character_beside_a_number_is_no_typo() -> None:
+    assert mended("五一芬发", lambda pair: 9 * (pair == "一分")) == ("五一芬发", [])
+
+
+def test_a_character_that_only_joins_words_is_no_typo() -> None:
+    assert mended("信息保护法里对孩子怎么规定", lambda pair: 9 * (pair == "法利")) == ("信息保护法里对孩子怎么规定", [])
+
+
+@pytest.mark.parametrize(("question", "title"), [
+    ("民法典规定的结婚年龄是多少", "民法典"), ("个人信息保护法里对未成年人怎么规定", "个人信息保护法"), ("城市物业管理条例对充电怎么规定", "城市物业管理条例"),
+])
+def test_a_law_named_without_brackets(question: str, title: str) -> None:
+    assert understand(question).titles == (title,)
+
+
 def test_a_character_is_not_mended_to_make_a_word_with_the_asking() -> None:
     known = {"购有": 3, "疫情": 9}.get
     assert mended("上海养狗有什么规定", lambda pair: known(pair, 0)) == ("上海养狗有什么规定", [])

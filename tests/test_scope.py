@@ -1,13 +1,16 @@
 """Which documents a question's slots allow."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
 from rag.places import compatible, find_places
+from rag.premises import of_another_year
 from rag.query import understand
-from rag.schema import Metadata
-from rag.scope import in_words, of_document, places_of, same_title, slots
+from rag.schema import Document, Metadata, Span
+from rag.scope import in_words, of_document, places_of, same_title, short_for, slots
+from rag.text import sentences
 
 NOTICE = Metadata(
     title="关于做好2023年元旦春节期间有关工作的通知", issuers=("兰州市民政局",), document_number="兰民发〔2022〕1号",
@@ -21,6 +24,8 @@ NOTICE = Metadata(
     ("2022年印发的通知", {"年份": True}),
     ("兰州市民政局怎么要求", {"单位": True}),
     ("兰州市教育局怎么要求", {"单位": False}),
+    ("城关区春节怎么值班", {"节日": True, "地区": False}),
+    ("兰州市城关区民政局怎么要求", {"单位": False}),
     ("甘肃的通知怎么说", {"地区": True}),
     ("兰民发[2022]1号讲什么", {"文号": True}),
     ("兰民发〔2022〕2号讲什么", {"文号": False}),
@@ -47,8 +52,29 @@ def test_places() -> None:
     assert find_places("兰州市民政局与陕西省西安市、怀柔区") == ["兰州", "陕西", "西安", "怀柔区"]
     assert find_places("长治市上党区卫生局") == ["长治", "上党区"]
     assert find_places("北京时间八点，黄山路") == []
+    assert find_places("增城区、昆山市和长白朝鲜族自治县") == ["增城区", "昆山市", "长白朝鲜族自治县"]
+    assert find_places("云南山区的新城区建设，各县区，和平区域") == ["云南"]
+    assert compatible("广州", ("增城区",)) and compatible("甘肃", ("城关区",)) and not compatible("上党区", ("长治", "潞州区"))
     assert find_places("duty requirements in Lanzhou, Shaanxi and Hong Kong") == ["兰州", "陕西", "香港"]
     assert compatible("甘肃", ("兰州",)) and not compatible("兰州", ("甘肃",))
+
+
+@pytest.mark.parametrize(("said", "office", "meant"), [
+    ("卫体局", "卫生健康和体育局", True), ("人社局", "人力资源和社会保障局", True), ("发改委", "发展和改革委员会", True),
+    ("教育局", "卫生健康和体育局", False), ("体卫局", "卫生健康和体育局", False),
+])
+def test_offices_by_their_short_names(said: str, office: str, meant: bool) -> None:
+    assert short_for(said, office) is meant
+
+
+def test_of_another_year() -> None:
+    """In a report of several years a sentence is of the year that it, or the last before it that names one, begins with."""
+    text = "2023年，全省建成市场30个。\n2024年，将建成市场50个。累计投入9亿元。"
+    report, query = Document("d", "a.txt", "0" * 64, text, Metadata(), ()), understand("2023年建成多少个市场")
+    spans = [Span(s.start, s.end) for s in sentences(text)]
+    assert [of_another_year(query, report, span) for span in spans] == [False, True, True]
+    assert not of_another_year(understand("建成多少个市场"), report, spans[1])
+    assert not of_another_year(query, replace(report, meta=Metadata(years=(2023,))), spans[1])
 
 
 def test_titles() -> None:

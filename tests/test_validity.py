@@ -177,7 +177,8 @@ def test_only_the_one_that_is_meant_is_repealed() -> None:
     first = document("1997", title="出版管理条例", issued_on="1997-01-02", issuers=("国务院",))
     second = document("2001", title="出版管理条例", issued_on="2001-12-25", issuers=("国务院",), relations=repeal("出版管理条例"))
     third = document("2016", title="出版管理条例", issued_on="2016-02-06", issuers=("国务院",))
-    assert kinds(first, second, third) == ["superseded", "unknown", "unknown"]
+    assert kinds(first, second) == ["superseded", "unknown"]
+    assert kinds(first, second, third) == ["superseded", "superseded", "unknown"]
     others = [document(n, title="关于值班的通知", issuers=(n,)) for n in ("甲局", "乙局")]
     assert kinds(*others, document("new", title="新的通知", relations=repeal("关于值班的通知"))) == ["unknown"] * 3
     copies = [document(n, title="关于值班的通知", document_number="某办〔2020〕1号") for n in ("html", "txt")]

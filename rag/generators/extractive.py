@@ -17,6 +17,7 @@ from rag.verdicts import verdict
 Listing = Literal["documents", "items", "sides"]
 COLONS = ("：", ":")
 """A sentence that ends so leads on to what follows it."""
+_LEADS_ON = re.compile(r"如下[：:。]?$|[：:]$")
 _LONGEST_NAME = 30
 MOST_POINTS = 12
 """Items named in the first line of a list."""
@@ -135,7 +136,7 @@ def _point(query: Query, evidence: Sequence[Evidence], numbers: Sequence[int]) -
         mine = [i for i, item in enumerate(evidence) if item.document.id == document]
         mine = [i for i in mine if has_value(query, evidence[i].point)] or mine
         if asked_for(query) is not None:  # "…安排通知如下：" answers nothing
-            mine = [i for i in mine if not evidence[i].text.endswith(COLONS)] or mine
+            mine = [i for i in mine if not _LEADS_ON.search(evidence[i].text)] or mine
         most = max(evidence[i].said for i in mine)
         i = min((i for i in mine if evidence[i].said >= AS_GOOD * most), key=lambda i: _place(evidence[i]))
         pairs = set(bigrams(evidence[i].point))

@@ -182,9 +182,22 @@ def document_from_json(entry: DocumentEntry, value: Mapping[str, Any]) -> Docume
     """A document from its entry and the rest: `text`, `sections`, `body`, `pages`."""
     return Document(
         id=entry.id, source=entry.source, sha256=entry.sha256, text=value["text"], meta=entry.meta, also_at=entry.also_at,
-        sections=tuple(Section(**{**s, "path": tuple(s["path"])}) for s in value["sections"]),
+        sections=tuple(map(_section_from_json, value["sections"])),
         body=tuple(Span(**s) for s in value["body"]), pages=tuple(value["pages"]),
     )
+
+
+def text_from_json(value: Mapping[str, Any]) -> str:
+    """The text of a document from what `document_from_json` takes. Raises ValueError, AttributeError."""
+    if not isinstance(text := value.get("text"), str):
+        raise ValueError("no text")
+    return text
+
+
+def _section_from_json(value: Mapping[str, Any]) -> Section:
+    """Field by field: a law has hundreds of them."""
+    return Section(tuple(value["path"]), value["label"], value["level"], value["start"], value["end"], value["parent"],
+                   value["kind"])
 
 
 def document_to_json(document: Document) -> dict[str, Any]:

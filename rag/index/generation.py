@@ -100,7 +100,9 @@ class Index:
         # the caches hold the parts they need, not self: no cycle, so an index is freed as soon as it is let go
         self._numbers = numbers = {entry.id: n for n, entry in enumerate(documents)}
         self._document = lru_cache(256)(partial(_read_document, texts, self.metas, numbers))
+        self._text = partial(_read_text, texts, self.metas, numbers)
         self._passage = lru_cache(4096)(partial(_read_passage, passages, documents, bounds))
+        self._lengths = lru_cache(16384)(partial(_token_lengths, self._tokens, self._starts))
 
     @classmethod
     def open(cls, folder: Path) -> "Index":
@@ -144,6 +146,10 @@ class Index:
         """A document with its text. Raises KeyError."""
         return self._document(id)
 
+    def text(self, id: str) -> str:
+        """A document's text alone, much cheaper than the whole of it. Raises KeyError."""
+        return self._text(id)
+
     def original(self, id: str) -> bytes:
         """The file that a document was read from, byte for byte as it was indexed.
 
@@ -186,12 +192,13 @@ class Index:
         start, end = self._starts[row], self._starts[row + 1]
         return _unit(self._tokens[start:end].astype(np.float32)), np.array(self._spans[start:end], np.int32)
 
-    def tokens_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The token embeddings of several passages one after another, float32 unit rows [n, dimension], and how many
-        each has, int64 [rows]."""
+    def stored_tokens_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The tokens of several passages one after another as they are stored, int8 [n, dimension], their lengths, float32
+        [n], and how many each passage has, int64 [rows]."""
         starts, ends = self._starts[rows], self._starts[rows + 1]
-        parts = [self._tokens[start:end] for start, end in zip(starts, ends, strict=True)]
-        return _unit(np.concatenate([self._tokens[:0], *parts], dtype=np.float32)), ends - starts
+        parts = [self._tokens[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        lengths = [np.empty(0, np.float32), *(self._lengths(row) for row in rows.tolist())]
+        return np.concatenate([self._tokens[:0], *parts]), np.concatenate(lengths), ends - starts
 
     # ------------------------------------------------------------ as stored, for copying into another generation
 
@@ -316,6 +323,12 @@ def _offsets(path: Path, count: int, total: int) -> np.ndarray:
     return offsets
 
 
+def _token_lengths(tokens: np.ndarray, starts: np.ndarray, row: int) -> np.ndarray:
+    """Lengths of a passage's token rows, float32 [n], never 0."""
+    rows = tokens[starts[row] : starts[row + 1]].astype(np.float32)
+    return np.maximum(np.sqrt(np.einsum("ij,ij->i", rows, rows)), 1.0)
+
+
 def _unit(rows: np.ndarray) -> np.ndarray:
     """float32 [n, dimension] with its rows brought to unit length, in place."""
     rows /= np.maximum(np.sqrt(np.einsum("ij,ij->i", rows, rows)), 1e-12)[:, None]
@@ -344,6 +357,13 @@ def _read_document(lines: _Lines, metas: Mapping[str, DocumentEntry], numbers: M
         return entries.document_from_json(entry, lines[numbers[id]])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(f"文件 {entry.source} 的正文读不出来（{error}）") from error
+
+
+def _read_text(lines: _Lines, metas: Mapping[str, DocumentEntry], numbers: Mapping[str, int], id: str) -> str:
+    try:
+        return entries.text_from_json(lines[numbers[id]])
+    except (ValueError, AttributeError) as error:
+        raise _damaged(f"文件 {metas[id].source} 的正文读不出来（{error}）") from error
 
 
 def _read_passage(lines: _Lines, documents: list[DocumentEntry], bounds: np.ndarray, row: int) -> Passage:

@@ -46,6 +46,12 @@ class View:
             raise KeyError(id)
         return self._index.document(id)
 
+    def text(self, id: str) -> str:
+        """See `Index.text`. Raises KeyError for a document that is not in view."""
+        if id not in self.metas:
+            raise KeyError(id)
+        return self._index.text(id)
+
     def original(self, id: str) -> bytes:
         """See `Index.original`. Raises KeyError for a document that is not in view."""
         if id not in self.metas:
@@ -76,9 +82,9 @@ class View:
         """See `Index.tokens`."""
         return self._index.tokens(self._rows[row])
 
-    def tokens_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `Index.tokens_of`."""
-        return self._index.tokens_of(self._rows[rows])
+    def stored_tokens_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """See `Index.stored_tokens_of`."""
+        return self._index.stored_tokens_of(self._rows[rows])
 
 
 class _Vectors:

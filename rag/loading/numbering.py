@@ -1,4 +1,4 @@
-"""Numbers that open a part: 第一编 第一章 第一节 第一条 一、 （一） 1. 1.1 （1） 1） ①."""
+"""Numbers that open a part: 第一编 第一章 第一节 第一条 一、 （一） 第一步 1. 1.1 （1） 1） ①."""
 
 import re
 from dataclasses import dataclass
@@ -6,14 +6,15 @@ from typing import Literal
 
 from rag.text import number
 
-MarkKind = Literal["编", "分编", "章", "节", "条", "一、", "（一）", "1.", "1.1", "1.1.1", "（1）", "1）", "①", "#"]
+MarkKind = Literal["编", "分编", "章", "节", "条", "一、", "（一）", "步", "1.", "1.1", "1.1.1", "（1）", "1）", "①", "#"]
 
-ORDER: tuple[MarkKind, ...] = ("编", "分编", "章", "节", "条", "一、", "（一）", "1.", "1.1", "1.1.1", "（1）", "1）", "①")
+ORDER: tuple[MarkKind, ...] = ("编", "分编", "章", "节", "条", "一、", "（一）", "步", "1.", "1.1", "1.1.1", "（1）", "1）", "①")
 """The order in which the rules for official documents (GB/T 9704, 立法技术规范) nest them."""
 
 _CN = "零〇一二三四五六七八九十百千两"
 _LAW = re.compile(rf"第\s?([{_CN}\d]{{1,7}})\s?(分编|编|章|节|条)(?:之[{_CN}]{{1,3}})?")
 _LAW_CITED = re.compile(r"[规所的中和至到或及与以第、，。；）》（(]|款|项")
+_STEP = re.compile(rf"(?:第\s?([{_CN}\d]{{1,2}})\s?步|步骤\s?([{_CN}\d]{{1,2}}))(?:\s?[：:、.．]|(?=\s|$))")
 _CHINESE = re.compile(rf"([{_CN}]{{1,3}})\s?[、．.]")
 _CHINESE_BRACKET = re.compile(rf"[（(]\s?([{_CN}]{{1,3}})\s?[)）]、?")
 _DECIMAL = re.compile(r"(\d{1,2}(?:[.．]\d{1,2}){1,3})[.．]?(?=[\s\u3400-\u9fff])")
@@ -45,10 +46,10 @@ def mark(text: str) -> Mark | None:
     """The number that opens `text`, None when it opens with none or with a quantity, date or citation."""
     if not text or text[0] not in _FIRST:
         return None
-    return _law(text) or _chinese(text) or _arabic(text)
+    return _law(text) or _step(text) or _chinese(text) or _arabic(text)
 
 
-_FIRST = frozenset(_CN + "0123456789第（(" + "".join(map(chr, range(0x2460, 0x2474))))
+_FIRST = frozenset(_CN + "0123456789第步（(" + "".join(map(chr, range(0x2460, 0x2474))))
 
 
 def _law(text: str) -> Mark | None:
@@ -57,6 +58,12 @@ def _law(text: str) -> Mark | None:
         return None
     value = number(found[1])
     return None if value is None else Mark(found[2], value, re.sub(r"\s", "", found[0]), found.end())
+
+
+def _step(text: str) -> Mark | None:
+    found = _STEP.match(text)
+    value = number(found[1] or found[2]) if found else None
+    return None if found is None or value is None else Mark("步", value, found[0].strip(), found.end())
 
 
 def _chinese(text: str) -> Mark | None:

@@ -153,7 +153,8 @@ class _Tree:
         have 一、 as headings over its articles.
         """
         stack = self.stack
-        higher = [i for i in range(1, len(stack)) if stack[i].mark and (_kind(stack[i]) == "#" or stack[i].mark.rank < own.rank)]
+        higher = [i for i in range(1, len(stack)) if (above := stack[i].mark)
+                  and (above.kind == "#" or above.rank < own.rank or (above.kind, own.kind) == ("步", "（一）"))]
         if higher:
             return higher[-1] + 1
         bare = len(stack) > 1 and len(stack[-1].own) == 1 and _bare_heading(stack[-1].own[0].text)
