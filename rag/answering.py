@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from rag import gate, scope
 from rag.catalogue import Catalogued, of_collection, of_metadata
 from rag.checks import shortcoming, unexplained, vague
-from rag.enumerations import completed, named_sections, whole_list
+from rag.enumerations import completed, named_sections, parts_of, whole_list
 from rag.evidence import Limits, gather
 from rag.generators.extractive import Listing
 from rag.query import Query
@@ -50,6 +50,8 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
         return Selection(listed.evidence, _SURE, listing="documents")
     if read := read_off(found, retriever):
         return Selection(read.evidence, _SURE if read.evidence else ranked, read.reason)
+    if parts := parts_of(found, retriever):
+        return Selection(tuple(parts), _SURE, listing="items")
     if len(sides := list(sides_of(query))) > 1:
         return _side_by_side(sides, retriever, threshold)
     if ranked < threshold:
@@ -87,7 +89,7 @@ def answering_first(found: Found, retriever: Retriever, k: int) -> tuple[Hit, ..
     ranked = found.hits + found.leads
     read = None if found.unmet else read_off(found, retriever)
     held: dict[int, Hit] = {}
-    for item in read.evidence if read else ():
+    for item in read.evidence if read else parts_of(found, retriever):
         for row in retriever.index.metas[item.document.id].rows:
             passage = retriever.index.passage(row)
             if passage.start <= item.span.start < passage.end:

@@ -8,7 +8,7 @@ from rag.citations import original_span
 from rag.evidence import quoted
 from rag.retrieval import Found, Retriever
 from rag.schema import Document, Evidence, Span
-from rag.text import compact, normalise, sentences
+from rag.text import NUMERAL, compact, normalise, sentences
 
 # What may be asked of a document: the field of its metadata, and how people ask for it.
 _FIELDS = (
@@ -26,6 +26,7 @@ _FIELDS = (
 )
 _ABOUT_DOCUMENT = re.compile(
     r"开始|从|起|施行|实施|执行|生效|有效期|到期|失效|多久|多长|几年|办法|规定|文号|发文|字号|主送|根据|依据|按照|上级|哪两|两份|印发|下发|发布|成文|落款|日期|时间|哪天|什么时候|何时|什么|哪个|哪些|哪|谁|单位|机关|部门|标题|题目|全称|"
+    rf"[{NUMERAL}\d]+个?大?(?:部分|方面|块|点|条|项)|各|分别|都|"
     r"这份|那份|该|此|份|文件|通知|公告|意见|的|是|发|给|由|几月几[日号]|有关工作|工作|期间|做好|关于|多少|部署|提出|要求|方面|部分|一共|总共|内容|主要|包括|几|大|块|分|年|和|[？?，。\s]"
 )
 _COLLECTION = re.compile(

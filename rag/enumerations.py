@@ -7,6 +7,7 @@ from dataclasses import replace
 from rag.catalogue import the_document
 from rag.evidence import quoted
 from rag.generators.extractive import COLONS
+from rag.query import Query
 from rag.retrieval import Found, Retriever
 from rag.schema import Document, Evidence, Section, Span
 from rag.text import NUMERAL, number, sentences
@@ -53,10 +54,21 @@ def named_sections(found: Found, retriever: Retriever) -> list[Evidence]:
     return out
 
 
+def parts_of(found: Found, retriever: Retriever) -> list[Evidence]:
+    """The parts of the one document that the question is about, when it asks for them ("九个部分各是什么"); else empty."""
+    counts = _counts(found.query)
+    whole = the_document(found, retriever) if counts or _PARTS.search(found.query.text) else None
+    if whole is None or _WANTS.search(found.query.text):
+        return []
+    for parent, items in _enumerations(whole):
+        if parent is None and (len(items) in counts or not counts):
+            return _quoted(found, retriever, whole, items, 1.0)
+    return []
+
+
 def whole_list(found: Found, retriever: Retriever) -> list[Evidence]:
     """Every item of the enumeration the question asks for, in order; empty when none fits."""
-    query = found.query
-    counts = {n for m in _ASKED_COUNT.finditer(query.text) if (n := number(m.group(1))) and n > 1}
+    query, counts = found.query, _counts(found.query)
     if not counts and query.form != "list" and not _PARTS.search(query.text) and "哪些人" not in query.text:
         return []
     best: tuple[float, Document, list[Section]] | None = None
@@ -65,16 +77,18 @@ def whole_list(found: Found, retriever: Retriever) -> list[Evidence]:
         for parent, items in _enumerations(document):
             if _WANTS.search(query.text) and "要" not in items[0].label:
                 continue
-            if whole and parent is None and (len(items) in counts or not counts):
-                worth = 3.0
-            else:
-                worth = _fits(found, retriever, document, parent, items, counts)
+            worth = _fits(found, retriever, document, parent, items, counts)
             if worth and (best is None or worth > best[0]):
                 best = worth, document, items
     if best is None:
         return []
     worth, document, items = best
     return _quoted(found, retriever, document, items, (found.hits[0].score if found.hits else 0.0) + worth)
+
+
+def _counts(query: Query) -> set[int]:
+    """How many items the question speaks of."""
+    return {n for m in _ASKED_COUNT.finditer(query.text) if (n := number(m.group(1))) and n > 1}
 
 
 def completed(found: Found, retriever: Retriever, evidence: Sequence[Evidence]) -> list[Evidence]:
