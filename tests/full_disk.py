@@ -5,6 +5,7 @@ room enough finds.
 """
 
 import ctypes
+import gc
 import json
 import os
 import sys
@@ -25,7 +26,8 @@ def mount(folder: Path, flags: int = 0) -> None:
     for _ in range(100):
         if not _libc.mount(b"none", os.fsencode(folder), b"tmpfs", flags, b"size=4m"):
             return
-        time.sleep(0.1)  # a thread of tantivy's may not have closed its last file yet
+        gc.collect()  # what failed may still hold a file open, and a thread of tantivy's its last one
+        time.sleep(0.1)
     raise OSError(ctypes.get_errno(), "mount")
 
 
