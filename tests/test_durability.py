@@ -236,9 +236,13 @@ def test_after_a_power_failure_the_older_generation_is_fallen_back_to_or_current
     scenario, seen = scenarios["rollback"], set()
     log, new = scenario.run(stage)
     assert new == scenario.old
+    known: dict[frozenset, tuple[str | None, str | None]] = {}
     for length, state in states(scenario.begin, log, DRAWS):
-        stage.show(state)
-        found, fallback = opened(stage.root / "home" / "index")
+        key = frozenset(item for item in state.items() if READ.fullmatch(item[0]))
+        if key not in known:
+            stage.show(state)
+            known[key] = opened(stage.root / "home" / "index")
+        found, fallback = known[key]
         assert found == new and not (fallback and length == len(log))
         seen.add(fallback is None)
     assert seen == {True, False}
