@@ -19,8 +19,8 @@ test: setup $(VENV)/.test
 # The long forms of what CI does quickly; SCALE is the share of them (1: a million power failures, 4 hours of soak, …).
 SCALE ?= 0.05
 TORTURE ?= tests/test_durability.py tests/test_index_mutations.py tests/test_killed_indexer.py tests/test_generation_swap.py \
-  tests/test_hostile_formats.py tests/test_browser_payloads.py tests/test_overload.py
-torture: setup $(VENV)/.test
+  tests/test_scarcity.py tests/test_fuzzed.py tests/test_hostile_formats.py tests/test_browser_payloads.py tests/test_overload.py
+torture: setup $(VENV)/.fuzz
 	WENJU_TORTURE=$(SCALE) HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(TORTURE)
 
 # What Wenju costs, as ratios measured side by side in one run; with the extra `peers`, beside others too.
@@ -48,6 +48,10 @@ $(VENV)/.installed: pyproject.toml .ci/constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.test: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable '.[test]'
+	touch $@
+
+$(VENV)/.fuzz: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable '.[fuzz]'
 	touch $@
 
 # As setup, and every file is checked against its SHA-256 before it is installed (torch, of which each index has builds of

@@ -14,7 +14,7 @@
         ├── IndexMissing      nothing has been indexed yet
         ├── IndexDamaged      a digest, a count or a file is wrong
         ├── IndexBusy         another process is writing
-        └── IndexUnwritable   disk full, no permission, device error
+        └── IndexUnwritable   disk full, no permission, device error, no memory
 
 Each carries `message` (what happened and why) and `hint` (what to do next), both in Chinese,
 because they are shown to people as they are.
@@ -95,4 +95,4 @@ class IndexBusy(IndexError_):
 
 
 class IndexUnwritable(IndexError_):
-    """The disk did not take a change: it is full, read-only or broken, or the permission is missing."""
+    """A change could not be made: the disk is full, read-only or broken, or permission or memory is missing."""

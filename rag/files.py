@@ -205,7 +205,7 @@ def inside(folder: Path, name: str) -> Path:
     Raises ValueError unless the name is a plain relative POSIX path that stays inside.
     """
     parts = PurePosixPath(name).parts
-    plain = all(part not in ("..", ".") and len(part.encode("utf-8", "surrogatepass")) <= 255 for part in parts)
+    plain = all(part not in ("..", ".") and "/" not in part and len(part.encode("utf-8", "surrogatepass")) <= 255 for part in parts)
     if not parts or name != "/".join(parts) or not plain or any(c in name for c in "\\:\0\n\r"):
         raise ValueError(f"unsafe name: {name!r}")
     return folder.joinpath(*parts)
@@ -277,7 +277,18 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def of_the_machine(error: OSError) -> bool:
+    """Whether an error is about the machine (no memory, space or descriptor left), not about the file at hand."""
+    return error.errno in _MACHINE
+
+
+_MACHINE = {errno.ENOMEM, errno.EAGAIN, errno.ENFILE, errno.EMFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_NO_MEMORY = ("内存不足", "请关闭其他程序，或换一台内存更大的机器。")
 _REASONS = {
+    errno.ENOMEM: _NO_MEMORY,
+    errno.EAGAIN: ("系统资源（内存或线程）不足", _NO_MEMORY[1]),
+    errno.EMFILE: ("打开的文件过多", "请调大 ulimit -n 后再试。"),
+    errno.ENFILE: ("整台机器打开的文件过多", "请关闭其他程序后再试。"),
     errno.ENOSPC: ("磁盘空间不足", "请腾出空间后再试。"),
     errno.EDQUOT: ("磁盘配额已用完", "请腾出空间后再试。"),
     errno.EACCES: ("没有写权限", "请检查索引文件夹的权限。"),
@@ -289,9 +300,14 @@ _REASONS = {
 
 @contextmanager
 def typed_errors(what: str) -> Iterator[None]:
-    """Turns an OSError of the body into IndexUnwritable; `what` names the work in Chinese ("更新索引")."""
+    """Turns an OSError of the body, or that there is no memory, into IndexUnwritable; `what` names the work in Chinese
+    ("更新索引")."""
     try:
         yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "start new thread" not in str(error):
+            raise
+        raise IndexUnwritable(f"{what}失败：{_NO_MEMORY[0]}。", _NO_MEMORY[1]) from error
     except OSError as error:
         reason, hint = _REASONS.get(error.errno or 0, (f"系统错误：{error.strerror or error}", "请稍后再试。"))
         raise IndexUnwritable(f"{what}失败：{reason}。", hint) from error

@@ -8,6 +8,7 @@ no Chinese, never see a sentence. Queries are built from tokens, never parsed fr
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -18,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.errors import IndexDamaged
+from rag.errors import IndexDamaged, IndexUnwritable
+from rag.files import of_the_machine
 
 FIELDS = ("words", "bigrams")
 _LINKS = "wenju-links-"
@@ -45,28 +47,22 @@ class LexicalWriter:
         self._folder, self._rows = folder, 0
         self._work = folder.with_name(folder.name + "-building")
         self._work.mkdir()
-        try:
+        with _os_errors():
             index = tantivy.Index(_schema(), path=str(self._work))
             index.config_reader("manual")
             self._writer = index.writer(heap_size=_HEAP, num_threads=1)
-        except ValueError as error:
-            raise OSError(errno.EIO, str(error)) from error
 
     def add(self, terms: Mapping[str, str]) -> None:
         """The next row; for each field its tokens joined by blanks."""
-        try:
+        with _os_errors():
             self._writer.add_document(_row(self._rows, terms))
-        except ValueError as error:
-            raise OSError(errno.EIO, str(error)) from error
         self._rows += 1
 
     def finish(self) -> None:
         """Writes everything; the folder then is there, and holds only what is needed to open it."""
-        try:
+        with _os_errors():
             self._writer.commit()
             self._writer.wait_merging_threads()
-        except ValueError as error:
-            raise OSError(errno.EIO, str(error)) from error
         self._work.rename(self._folder)  # out of reach of tantivy's threads, which put lock files there
         self._name_segment()
         for lock in self._folder.glob(".tantivy-*.lock"):
@@ -92,6 +88,21 @@ class LexicalWriter:
         (self._folder / ".managed.json").write_text(json.dumps(managed), encoding="utf-8")
 
 
+@contextmanager
+def _os_errors() -> Iterator[None]:
+    """Turns what tantivy says of the system only in words ("No space left on device (os error 28)", "Os { code: 24, …")
+    into OSError; its panics, too, which are no Exception."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, ValueError) and type(error).__name__ != "PanicException":
+            raise
+        if "writer was killed" in str(error):  # its thread met an error that is told nobody
+            raise OSError(None, "写词索引的线程中断了，多半是磁盘空间、内存或可以打开的文件不足") from error
+        named = re.search(r"\(os error (\d+)\)|Os \{ code: (\d+)", str(error))
+        raise OSError(int(named[1] or named[2]) if named else errno.EIO, str(error)) from error
+
+
 def _schema():
     import tantivy
 
@@ -115,7 +126,8 @@ def _row(number: int, terms: Mapping[str, str]):
 class LexicalIndex:
     """An opened lexical index, read-only; may be searched from several threads.
 
-    Memory-mapped, and independent of the folder's name once open. Raises IndexDamaged when it cannot be opened.
+    Memory-mapped, and independent of the folder's name once open. Raises IndexDamaged when it cannot be opened, OSError when
+    the machine has no memory, space or descriptor left.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -123,11 +135,14 @@ class LexicalIndex:
 
         with _links_to(folder) as links:
             try:
-                index = tantivy.Index.open(str(links))
-                index.config_reader("manual")
-                self._take(index)
-            except ValueError as error:
-                raise IndexDamaged(f"词索引打不开：{error}。", "请运行 wenju check。") from error
+                with _os_errors():
+                    index = tantivy.Index.open(str(links))
+                    index.config_reader("manual")
+                    self._take(index)
+            except OSError as error:
+                if of_the_machine(error):
+                    raise
+                raise IndexDamaged(f"词索引打不开：{error.strerror}。", "请运行 wenju check。") from error
 
     def _take(self, index) -> None:
         self._schema, self._searcher = index.schema, index.searcher()
@@ -241,7 +256,10 @@ def _links_to(folder: Path) -> Iterator[Path]:
     """A passing folder of links to the files of another: tantivy puts a lock file beside what it opens, and a generation
     is never written to, nor need it be writable."""
     _sweep()
-    links = Path(tempfile.mkdtemp(prefix=_LINKS))
+    try:
+        links = Path(tempfile.mkdtemp(prefix=_LINKS))
+    except OSError as error:  # says nothing about the index
+        raise IndexUnwritable("没有可用的临时文件夹。", "请检查它的空间和权限，或用环境变量 TMPDIR 另指一处。") from error
     try:
         for file in folder.resolve().iterdir():
             (links / file.name).symlink_to(file)
@@ -255,8 +273,8 @@ def _links_to(folder: Path) -> Iterator[Path]:
 
 def _sweep() -> None:
     """Removes passing folders that killed processes have left: they live for milliseconds, these are hours old."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_LINKS}*"):
-        with suppress(OSError):
+    with suppress(OSError):
+        for path in Path(tempfile.gettempdir()).glob(f"{_LINKS}*"):
             status = path.lstat()
             if status.st_uid == os.geteuid() and status.st_mtime < time.time() - 3600 and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)

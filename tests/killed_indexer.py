@@ -1,4 +1,4 @@
-"""A process that starts the indexer again and again and kills it: `python killed_indexer.py HOME DOCS`.
+"""A process that starts the indexer again and again, and kills it or keeps it short: `python killed_indexer.py HOME DOCS`.
 
 It has imported everything and started no thread, and forks, so that each indexer is a process of its own that reads,
 cuts, embeds and publishes as `wenju index` does, without the seconds that Python takes to start. One JSON job a line on
@@ -8,6 +8,7 @@ standard input, one result a line on standard output.
 import hashlib
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ import tantivy  # noqa: F401
 from fakes import HashEmbedder
 
 from rag.config import Settings
+from rag.errors import WenjuError
 from rag.index import Index, check
 from rag.pipeline import Pipeline, build_index
 from rag.spelling import _same_sound
@@ -47,19 +49,33 @@ def do(job: str, settings: Settings, docs: Path) -> dict:
     return {"generation": index.generation, "fallback": index.fallback, "answers": answers(Pipeline(settings, index, HashEmbedder()))}
 
 
+def keep_short(most: dict[str, int]) -> None:
+    """Lets this process have no more than so many: bytes of memory (AS) and open files (NOFILE) beyond what it has now,
+    bytes in a file (FSIZE)."""
+    now = {"AS": int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize(), "NOFILE": len(list(Path("/proc/self/fd").iterdir()))}
+    for name, more in most.items():
+        limit = now.get(name, 0) + more
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def main() -> None:
-    """Forks for each job; one with a time to live is killed after so many seconds."""
+    """Forks for each job; one with a time to live is killed after so many seconds, one with limits is kept to them."""
     settings, docs = Settings(home=Path(sys.argv[1]), today="2023-01-10"), Path(sys.argv[2])
     for warm in (words, bigrams, normalise):  # dictionaries are read here, not in every process
         warm(QUESTIONS[0])
     _same_sound()
+    HashEmbedder().embed_query(QUESTIONS[0])
     for line in sys.stdin:
         job = json.loads(line)
         receive, send = os.pipe()
         began = time.perf_counter()
         if not (pid := os.fork()):
             try:
+                keep_short(job.get("most", {}))
                 result = do(job["do"], settings, docs)
+            except WenjuError as error:
+                result = {"refused": str(error)}
             except BaseException:
                 result = {"error": traceback.format_exc()}
             os.write(send, json.dumps(result).encode())

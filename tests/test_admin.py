@@ -1,6 +1,7 @@
 """The administrators' doors over a real service: what they do to the index, whom they let in, what they refuse."""
 
 import csv
+import errno
 import io
 import json
 import zipfile
@@ -179,6 +180,17 @@ def test_hostile_documents_are_refused_and_the_others_stay(admin: Admin, at: Pat
 def test_bodies_have_a_limit(admin: Admin) -> None:
     _problem(admin.upload("大.txt", b"x" * (2 * 2**20 + 1)), 413)
     _problem(admin.http.post("/api/v1/admin/index", content=b" " * 1_100_000, headers={"content-type": "application/json"}), 413)
+
+
+def test_a_machine_short_of_something_is_told_of_an_upload(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    for error, said in ((OSError(errno.ENOSPC, ""), "空间不足"), (OSError(errno.EMFILE, ""), "打开的文件过多"), (MemoryError(), "内存不足")):
+        def broken(*_: object, error: BaseException = error) -> None:
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr("ui.api.library.load", broken)
+            assert said in _problem(admin.upload("防滑.txt", NEW), 507)["detail"]
+    assert admin.upload("防滑.txt", NEW).status_code == 201
 
 
 def test_one_writer_at_a_time(admin: Admin, at: Path) -> None:

@@ -52,7 +52,7 @@ def process(home: Path, delay: float = 0.0, **portal: str) -> Iterator[tuple[sub
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
         try:
             address = f"http://127.0.0.1:{port}"
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 300  # of a busy machine
             while True:
                 assert running.poll() is None and time.monotonic() < deadline
                 try:
@@ -110,6 +110,14 @@ def test_every_stage_is_measured(tmp_path: Path) -> None:
         httpx.post(f"{address}/api/v1/search", json={"query": EXAMPLE})
         text = httpx.get(f"{address}/metrics").text
     assert {"waiting", "total", "bigrams"} <= set(re.findall(r'wenju_stage_seconds_count\{stage="(\w+)"\}', text))
+
+
+def test_every_stage_of_the_real_pipeline_is_measured(pipeline) -> None:
+    with running(create_api(Service(pipeline))) as address:
+        spent = httpx.post(f"{address}/api/v1/ask", json={"question": EXAMPLE}, timeout=60).json()["timings_ms"]
+        text = httpx.get(f"{address}/metrics").text
+    measured = dict(re.findall(r'wenju_stage_seconds_count\{stage="(\w+)"\} (\S+)', text))
+    assert len(spent) > 3 and {"waiting", *spent} == set(measured) and set(measured.values()) == {"1.0"}
 
 
 # ---------------------------------------------------------------- too slow
@@ -170,7 +178,7 @@ def test_a_client_that_takes_nothing_is_cut_off_and_one_that_does_is_not() -> No
     with patient(_flood) as (port, server):
         with closing(socket.create_connection(("127.0.0.1", port))) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 120
             while not server.server_state.connections and time.monotonic() < deadline:
                 time.sleep(0.01)
             while server.server_state.connections and time.monotonic() < deadline:
@@ -200,7 +208,7 @@ def test_stopping_answers_what_was_accepted_and_does_not_wait_for_idle_pages(tmp
             server.send_signal(signal.SIGTERM)
             for thread in threads:
                 thread.join(60)
-            server.wait(20)
+            server.wait(120)
         assert [a.status_code for a in answers] == [200] * 5
         assert all(a.json()["status"] == "answered" for a in answers)
 

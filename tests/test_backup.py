@@ -193,3 +193,19 @@ def test_a_dishonest_backup_fails_its_trial_in_a_child(docs: Path, folder: Path,
         restore(hostile, tmp_path / "elsewhere" / "index")
     with pytest.raises(IndexMissing):
         Index.open(tmp_path / "elsewhere" / "index")
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 11)", "os._exit(0)", "bytearray(1 << 40)", "print('[]]')"])
+def test_a_backup_that_ends_its_trial_is_refused(docs: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    """A parser that crashes, eats the memory or says nothing does so in the child."""
+    index_of(folder, docs)
+    saved = tmp_path / "saved.zip"
+    backup(folder, saved)
+    write(docs / "a.txt", "改过的通知")
+    now = index_of(folder, docs).generation
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "faiss.py").write_text(f"import os\n{end}\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "first"))
+    with pytest.raises(IndexDamaged, match="没有正常结束"):
+        restore(saved, folder)
+    assert Index.open(folder).generation == now and not (folder / "generations" / "building").exists()

@@ -261,7 +261,8 @@ def test_the_watch_would_see_it(hostile: tuple[str, Hostile], browser) -> None:
     context.on("request", lambda request: seen.requests.append(request.url))
     dialogs = watched(seen)
     seen.page.goto(hostile[0])
-    expect(seen.page.locator("#wj-box textarea")).to_be_attached(timeout=30_000)
+    for part in ("#wj-box textarea", "#wj-panel"):
+        expect(seen.page.locator(part)).to_be_attached(timeout=30_000)
     caught = 0
     for text in ("<img src=x onerror=window.ran=1>", "<svg><p>x</p></svg>", "<p onclick=1>x</p>", "<a href=javascript:1>x</a>", f"<img src=//{EVIL}/a.png>"):
         seen.page.evaluate("text => { document.querySelector('#wj-panel').innerHTML = text }", text)

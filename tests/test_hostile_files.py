@@ -7,10 +7,12 @@ import shutil
 import signal
 import stat
 import struct
+import subprocess
+import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -255,6 +257,35 @@ def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
         load(tmp_path / "a.txt", "a.txt")
 
 
+HOLDER = """
+import sys, time
+from rag.loading.passing import passing_folder
+with passing_folder() as folder:
+    (folder / "secret.txt").write_text("内部")
+    print(folder, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_process_was_unpacking_goes_with_the_next_and_what_is_in_use_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "wenju-passing-link").symlink_to(tmp_path)
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
+    holders = [subprocess.Popen([sys.executable, "-c", HOLDER], env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    folders = [Path(holder.stdout.readline().strip()) for holder in holders]
+    holders[0].kill()
+    holders[0].wait()
+    assert all((folder / "secret.txt").exists() for folder in folders)
+    (tmp_path / "a.zip").write_bytes(zipped({"a.txt": GOOD}))
+    assert load(tmp_path / "a.zip", "a.zip")[0].text == GOOD
+    assert not folders[0].exists() and (folders[1] / "secret.txt").exists()
+    holders[1].terminate()
+    for holder in holders:
+        holder.communicate()
+    load(tmp_path / "a.zip", "a.zip")
+    assert [path.name for path in tmp_path.glob("wenju-*")] == ["wenju-passing-link"], "and no link is followed"
+
+
 # ---------------------------------------------------------------- the reading process
 
 def test_a_process_that_hangs_is_ended_and_replaced() -> None:
@@ -269,13 +300,31 @@ def test_a_process_that_hangs_is_ended_and_replaced() -> None:
     sandbox.close()
 
 
-def test_a_process_that_dies_is_replaced() -> None:
+def test_a_file_is_read_again_when_somebody_kills_the_process() -> None:
     sandbox = Sandbox()
     assert sandbox.read(".csv", b"a,b\n1,2", "a.csv").text
-    os.kill(sandbox._process.pid, signal.SIGKILL)
-    with pytest.raises(DocumentError, match="异常退出"):
-        sandbox.read(".csv", b"a,b\n1,2", "b.csv")
-    assert sandbox.read(".csv", b"a,b\n1,2", "c.csv").text
+    os.kill((first := sandbox._process).pid, signal.SIGKILL)
+    assert sandbox.read(".csv", b"a,b\n1,2", "b.csv").text and sandbox._process is not first
+    sandbox.close()
+
+
+def test_a_process_that_dies_is_replaced() -> None:
+    """Of its own, or killed again and again: the file's error. Another file is read as ever."""
+    sandbox = Sandbox()
+    asked = sandbox._running
+
+    def dying(by: signal.Signals) -> Callable[[], subprocess.Popen]:
+        def started() -> subprocess.Popen:
+            os.kill((process := asked()).pid, by)
+            return process
+        return started
+
+    for by in (signal.SIGSEGV, signal.SIGKILL):
+        sandbox._running = dying(by)
+        with pytest.raises(DocumentError, match="异常退出"):
+            sandbox.read(".csv", b"a,b\n1,2", "b.csv")
+        sandbox._running = asked
+        assert sandbox.read(".csv", b"a,b\n1,2", "c.csv").text
     sandbox.close()
 
 

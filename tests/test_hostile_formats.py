@@ -189,6 +189,18 @@ def test_a_class_of_hostile_files(kind: Callable[[], Made], tmp_path: Path) -> N
     assert load(_good(tmp_path), "good.docx")[0].text.startswith("关于值班"), "the next file is read as ever"
 
 
+def test_a_blank_page_at_the_end_is_a_page(tmp_path: Path) -> None:
+    """Fuzzing found that such files were taken for broken ones."""
+    text = b"BT /F 12 Tf 50 700 Td (Notice on duty during the festival) Tj ET"
+    page = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font << /F 5 0 R >> >>"
+    data = pdf(["<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Count 3 /Kids [3 0 R 6 0 R 7 0 R] >>", f"{page} /Contents 4 0 R >>",
+                b"<< /Length %d >>\nstream\n%s\nendstream" % (len(text), text), "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+                f"{page} >>", f"{page} >>"])
+    (tmp_path / "a.pdf").write_bytes(data)
+    (document,) = load(tmp_path / "a.pdf", "a.pdf")
+    assert document.text == "Notice on duty during the festival" and document.pages == (0, 34, 34)
+
+
 def test_that_were_a_hundred_files_in_fifteen_classes() -> None:
     """Those of test_hostile_files.py are of eight more: archives' bombs, paths, nesting and keys, entities, scans, locked, wrong kinds."""
     count = len(HOSTILE) + sum(len(dict(kind())) for kind in CLASSES)

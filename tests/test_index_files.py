@@ -1,6 +1,7 @@
 """Which files an index takes in, under which names, and how documents leave it."""
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,11 +153,19 @@ def test_the_index_never_indexes_itself(tmp_path: Path) -> None:
     assert report.unchanged == ("docs/a.txt",) and not report.failed
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/../../x", "/etc/passwd", "a//b", "a/./b", "c:x", "a\\b", "a\0b", "a\nb", "x" * 300])
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/../../x", "/etc/passwd", "/", "//", "///", "a//b", "a/./b", "c:x", "a\\b", "a\0b", "a\nb", "x" * 300])
 def test_unsafe_names(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         inside(tmp_path, name)
     assert inside(tmp_path, "lexical/.managed.json") == tmp_path / "lexical" / ".managed.json"
+
+
+def test_names_become_paths_in_one_place() -> None:
+    """Members of archives are never extracted under their own names, and nothing else joins several parts at once."""
+    root = Path(__file__).parents[1]
+    found = {path.relative_to(root).as_posix() for part in ("rag", "ui") for path in (root / part).rglob("*.py")
+             if re.search(r"\.extract(all)?\(|unpack_archive|\.joinpath\(", path.read_text(encoding="utf-8"))}
+    assert found == {"rag/files.py"}
 
 
 # ---------------------------------------------------------------- duplicates and removal

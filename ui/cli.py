@@ -431,6 +431,9 @@ def main(argv: list[str] | None = None) -> int:
     except WenjuError as error:
         _say(f"错误：{error}")
         return FAILED
+    except MemoryError:
+        _say("错误：内存不足。请关闭其他程序，或换一台内存更大的机器。")
+        return FAILED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE

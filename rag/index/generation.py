@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from rag.errors import IndexDamaged
-from rag.files import DISK, Disk, contents, read_small
+from rag.files import DISK, Disk, contents, of_the_machine, read_small, typed_errors
 from rag.index import entries, verified
 from rag.index.entries import DocumentEntry, FileEntry, Manifest, Withdrawn
 from rag.index.publish import current_candidates, read_pointers
@@ -55,9 +55,10 @@ class Index:
     """One generation, read-only. Safe to use from several threads; stays usable after its files are deleted."""
 
     def __init__(self, folder: Path, digest: str, fallback: str | None = None, thorough: bool = True) -> None:
-        """Opens the generation in `folder` whose manifest has this SHA-256. Raises IndexDamaged. See `open`.
+        """Opens the generation in `folder` whose manifest has this SHA-256. See `open`.
 
         thorough: every byte is read; else see `verified`.
+        Raises IndexDamaged, and OSError when it is the machine that has no memory, space or descriptor left.
         """
         self.generation = digest[:16]
         self.digest = digest
@@ -70,6 +71,8 @@ class Index:
             with _uncollected():
                 self._open()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+            if isinstance(error, OSError) and of_the_machine(error):
+                raise
             raise damaged(f"{folder.name} 的内容读不出来（{error}）") from error
 
     def _open(self) -> None:
@@ -103,11 +106,13 @@ class Index:
         """The current generation of the index in `folder`, or the last good one before it; then `fallback` says why.
 
         thorough: every byte of it is read; else what is known to have been read before is not, see `verified`.
-        Raises IndexMissing when nothing has been indexed, IndexDamaged when no generation is whole.
+        Raises IndexMissing when nothing has been indexed, IndexDamaged when no generation is whole, IndexUnwritable when the
+        machine has too little memory or too few descriptors left to tell.
         """
         while True:
             pointers = read_pointers(folder)
-            index, problems = cls._first_good(folder, thorough)
+            with typed_errors("打开索引"):
+                index, problems = cls._first_good(folder, thorough)
             if not problems or read_pointers(folder) == pointers:  # else a writer has moved on meanwhile: look again
                 if index is None:
                     raise IndexDamaged(f"{'；'.join(problems)}。", verified.HINT)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import DocumentError, IndexDamaged, IndexMissing, IndexUnwritable, PartlyRead
-from rag.files import DISK, Disk, digest_of, locked, make_folders, remove_tree, typed_errors
+from rag.files import DISK, Disk, digest_of, locked, make_folders, of_the_machine, remove_tree, typed_errors
 from rag.index.builder import Builder, Prepared
 from rag.index.engine import Engine
 from rag.index.entries import DocumentEntry, Failure, Progress, Report
@@ -180,6 +180,8 @@ class _Refresh:
             group.settle(error=str(error), recipe=self._recipe)
             return []
         except OSError as error:
+            if of_the_machine(error):  # the next file would fare no better, and documents that are served would be lost
+                raise
             group.settle(error=f"文件读不出来：{error.strerror}。请检查文件权限。", recipe=self._recipe)
             return []
         group.settle([item.document.id for item in prepared], recipe=self._recipe, refused=refused, withheld=found - len(documents))

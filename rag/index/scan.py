@@ -34,6 +34,7 @@ class Found:
     size: int = 0
     mtime_ns: int = 0
     inode: int = 0
+    ctime_ns: int = 0
     sha256: str = ""
     error: str | None = None
     sidecar: bytes = b""
@@ -138,7 +139,7 @@ def _examined(path: Path, status: os.stat_result, anchor: Anchor) -> Found:
         return Found(shown, anchor.key(shown), error=f"文件名{reason}。请改名后再试。")
     if not stat.S_ISREG(status.st_mode):
         return Found(path, anchor.key(path), error="不是普通文件。请换成普通文件后再试。")
-    return Found(path, anchor.key(path), status.st_size, status.st_mtime_ns, status.st_ino)
+    return Found(path, anchor.key(path), status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
 
 
 def find(
@@ -178,8 +179,8 @@ class Seen:
         self._next = dict(self._known)
 
     def digest(self, file: Found) -> str:
-        """SHA-256 of a found file; not read again when size, time stamp and inode are the recorded ones. Raises OSError."""
-        stamp = [file.size, file.mtime_ns, file.inode]
+        """SHA-256 of a found file; not read again when size, time stamps and inode are the recorded ones. Raises OSError."""
+        stamp = [file.size, file.mtime_ns, file.inode, file.ctime_ns]  # the last one whatever sets the others does not set
         known = self._known.get(file.key)
         if known and known[:-1] == stamp:
             return known[-1]

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import IndexDamaged
-from rag.files import DISK, Disk, digest_of, inside, read_small, replace_file
+from rag.files import DISK, Disk, digest_of, inside, of_the_machine, read_small, replace_file
 from rag.index import entries
 from rag.index.entries import Manifest
 
@@ -76,6 +76,8 @@ def read_manifest(folder: Path, digest: str) -> Manifest:
     try:
         data = read_small(folder / "manifest.json", MANIFEST_LIMIT + 1)
     except OSError as error:
+        if of_the_machine(error):
+            raise
         raise damaged(f"{folder.name} 的清单读不出来（{error.strerror}）") from error
     if len(data) > MANIFEST_LIMIT or hashlib.sha256(data).hexdigest() != digest:
         raise damaged(f"{folder.name} 的清单与登记的摘要不符")
@@ -127,6 +129,8 @@ def verify(folder: Path, manifest: Manifest, stamps: Mapping[str, Stamp] | None 
             with ThreadPoolExecutor(2) as pool:  # hashing runs outside the interpreter's lock
                 bad = [name for name, is_wrong in zip(paths, pool.map(wrong, paths), strict=True) if is_wrong]
     except OSError as error:
+        if of_the_machine(error):
+            raise
         raise damaged(f"{folder.name} 缺少文件或文件读不出来（{error.strerror}）") from error
     if bad:
         raise damaged(f"{folder.name} 的 {'、'.join(bad)} 与清单不符")

@@ -4,17 +4,18 @@ import atexit
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from rag.errors import DocumentError, PartlyRead, Scanned
+from rag.files import of_the_machine
 from rag.loading import kinds, ocr, office
 from rag.loading.blocks import Block
 from rag.loading.content import Content
 from rag.loading.decode import decode
 from rag.loading.metadata import metadata
+from rag.loading.passing import passing_folder
 from rag.loading.plain import read_md, read_txt
 from rag.loading.sandbox import Sandbox
 from rag.loading.structure import sections
@@ -34,7 +35,8 @@ def load(path: Path, source: str, max_bytes: int = MAX_BYTES) -> list[Document]:
 
     source: the name under which the file is known, kept in every citation; members of an archive add their own path
     to it. max_bytes: larger files are refused. Raises DocumentError when the file is missing, empty, too large, of an
-    unknown kind or not what its name says; PartlyRead when some members of an archive are.
+    unknown kind or not what its name says; PartlyRead when some members of an archive are; OSError when the machine has
+    no memory, space or descriptor left.
     """
     _known(path.name)
     data = _bytes(path, max_bytes)
@@ -91,14 +93,14 @@ def _archive(data: bytes, name: str, source: str, max_bytes: int) -> list[Docume
     """The documents in an archive, in order of their paths; members with the same bytes are one document."""
     found: dict[str, Document] = {}
     refused: list[tuple[str, DocumentError]] = []
-    with tempfile.TemporaryDirectory(prefix="wenju-") as folder:
+    with passing_folder() as folder:
         kept: list[tuple[str, Path]] = []
 
         def keep(member: str, content: bytes, refusal: DocumentError | None) -> None:
             if refusal is not None:
                 refused.append((f"{source}/{member}", refusal))
                 return
-            kept.append((member, Path(folder, str(len(kept)))))
+            kept.append((member, folder / str(len(kept))))
             kept[-1][1].write_bytes(content)
 
         _sandbox.unpack(data, name, max_bytes, keep)
@@ -135,12 +137,14 @@ def _bytes(path: Path, max_bytes: int) -> bytes:
             if not stat.S_ISREG(status.st_mode):
                 raise DocumentError(f"文件“{path}”{'是一个文件夹' if stat.S_ISDIR(status.st_mode) else '不是普通文件'}。", "请检查路径是否写对。")
             with open(descriptor, "rb", closefd=False) as file:
-                data = file.read(max_bytes + 1)
+                data = file.read(min(status.st_size, max_bytes) + 1)  # room is made for as much as is asked for
         finally:
             os.close(descriptor)
     except FileNotFoundError as error:
         raise DocumentError(f"文件“{path}”不存在。", "请检查路径是否写对。") from error
     except OSError as error:
+        if of_the_machine(error):
+            raise
         raise DocumentError(f"“{path.name}”读不出来：{error.strerror or error}。", "请检查文件权限。") from error
     if len(data) > max_bytes:
         limit = max_bytes / 1024 / 1024

@@ -68,7 +68,9 @@ class Building:
 
     def content(self, blocks: list[Block], wrapped: bool = False) -> Content:
         """The finished document."""
-        return Content(self.text, blocks, wrapped, self.given, tuple(self.pages))
+        text = self.text
+        pages = tuple(min(page, len(text)) for page in self.pages)  # blank ones at the end begin where the text ends
+        return Content(text, blocks, wrapped, self.given, pages)
 
 
 # ---------------------------------------------------------------- JSON, from a process that is not trusted

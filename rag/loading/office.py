@@ -9,11 +9,11 @@ import resource
 import shutil
 import signal
 import subprocess
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from rag.errors import DocumentError
+from rag.loading.passing import passing_folder
 
 TEXTS, TABLES = (".doc", ".wps", ".rtf", ".odt"), (".xls", ".et", ".ods")
 """What is turned into docx, and into xlsx."""
@@ -59,8 +59,8 @@ def modern(data: bytes, suffix: str, name: str) -> tuple[str, bytes]:
             f"或另存为 {'xlsx' if table else 'docx'} 再试。",
         )
     target = ".xlsx" if table else ".docx"
-    with tempfile.TemporaryDirectory(prefix="wenju-") as folder:
-        return target, _converted(command, Path(folder), data, suffix, target, name)
+    with passing_folder() as folder:
+        return target, _converted(command, folder, data, suffix, target, name)
 
 
 def _converted(office: str, folder: Path, data: bytes, suffix: str, target: str, name: str) -> bytes:

@@ -28,6 +28,10 @@ _MANY = 500
 _BROKEN = (OSError, EOFError, ValueError, KeyError, TypeError)
 
 
+class _Killed(DocumentError):
+    """The reading process was killed by somebody else: an administrator, or a kernel short of memory."""
+
+
 class Sandbox:
     """A reading process and the way to talk to it. Thread-safe: one file at a time."""
 
@@ -43,7 +47,10 @@ class Sandbox:
         def take(header: dict[str, Any], payload: bytes) -> Content:
             return content_from_json(json.loads(payload.decode("utf-8", "surrogatepass")))
 
-        return self._ask({"suffix": suffix, "name": name}, data, take)
+        try:
+            return self._ask({"suffix": suffix, "name": name}, data, take)
+        except _Killed:  # not by the file, or it will be again
+            return self._ask({"suffix": suffix, "name": name}, data, take)
 
     def unpack(self, data: bytes, name: str, most: int, take: Callable[[str, bytes, DocumentError | None], None]) -> None:
         """Gives every member of an archive to `take`: its path, and its bytes or why they are refused.
@@ -108,12 +115,15 @@ class Sandbox:
 
     def _lost(self, name: str, late: bool) -> DocumentError:
         """Why no answer came."""
-        process = self._process
+        code = None
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):  # when a process ends, its pipes are closed a little before
+                code = self._process.wait(1)
         self.close()
-        code = process.returncode if process else 0
         if late or code == -signal.SIGXCPU:
             return DocumentError(f"读“{name}”超过 {self._seconds} 秒，已放弃。", "文件可能有问题；若无误，请拆分后再试。")
-        return DocumentError(f"读“{name}”的进程异常退出，文件可能已损坏，或要用的内存过多。", "请用办公软件打开它，确认无误后另存再试。")
+        kind = _Killed if code == -signal.SIGKILL else DocumentError
+        return kind(f"读“{name}”的进程异常退出，文件可能已损坏，或要用的内存过多。", "请用办公软件打开它，确认无误后另存再试。")
 
 
 def _started(memory: int, seconds: int) -> "subprocess.Popen[bytes]":

@@ -80,13 +80,19 @@ class AuditLog:
             raise AuditError("审计日志写不进去，所以不能作答。", "请管理员检查磁盘空间和权限。") from error
 
     def _begin(self, day: dt.date) -> None:
-        """A new day: the folder is there, and what is older than it should be is gone."""
+        """A new day: the folder is there, and what is older than it should be is gone.
+
+        Its age is that on the last day before this one with an entry: a clock that leaps ahead deletes nothing.
+        """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept: dict[dt.date, Path] = {}
         for path in self._folder.iterdir():
-            found = _FILE.fullmatch(path.name)
             with suppress(ValueError):  # 2026-02-31.jsonl is not ours
-                if found and dt.date.fromisoformat(found[1]) < day - dt.timedelta(days=self._days):
-                    path.unlink(missing_ok=True)
+                if found := _FILE.fullmatch(path.name):
+                    kept[dt.date.fromisoformat(found[1])] = path
+        last = max((other for other in kept if other < day), default=day)
+        for old in (other for other in kept if (last - other).days > self._days):
+            kept[old].unlink(missing_ok=True)
         self._day = day
 
     def _append(self, path: Path, line: bytes, new: bool) -> None:

@@ -1,6 +1,5 @@
 """The files behind the index as administrators handle them: uploads, new versions, and the corrections beside a file."""
 
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from rag.index import DocumentEntry, FileEntry, Index
 from rag.index.scan import Anchor, absolute, walk
 from rag.loading import load
 from rag.loading.overrides import MAX_BYTES, SUFFIX
+from rag.loading.passing import passing_folder
 from ui.api import corrections
 from ui.api.corrections import Correction, Value
 from ui.api.service import Service
@@ -208,8 +208,8 @@ class Library:
     def _tried(self, name: str, data: bytes) -> tuple[Sequence, list[str]]:
         """The documents in the file, and of an archive the members that cannot be read."""
         most = self._service.pipeline.settings.max_file_mb * 2**20
-        with tempfile.TemporaryDirectory(prefix="wenju-") as folder:
-            path = Path(folder, name)
+        with typed_errors("读上传的文件"), passing_folder() as folder:
+            path = folder / name
             path.write_bytes(data)
             try:
                 return load(path, name, most), []

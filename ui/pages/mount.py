@@ -9,6 +9,7 @@ from typing import Annotated
 import gradio as gr
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse
+from gradio.utils import LRUCache
 from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,7 +40,7 @@ _ALLOWED = re.compile(
 
 
 _SESSIONS = 1000
-"""Visits whose conversation the server remembers, some 50 KiB each; those idle longest are forgotten, not by their browsers."""
+"""Visits whose conversation and messages the server remembers, some 50 KiB each; the oldest are forgotten, not by their browsers."""
 
 
 class PageMount(Mount):
@@ -61,6 +62,9 @@ def mount_pages(app: FastAPI, service: Service, administration: Administration, 
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
     page = build(service, administration.admits)
     page.state_session_capacity = _SESSIONS
+    # Of these Gradio keeps 2,000 and, empty ones included, all there ever were (gradio issue 13154).
+    page._queue.pending_messages_per_session = LRUCache(_SESSIONS)
+    page._queue.pending_event_ids_session = LRUCache(_SESSIONS)
     gr.mount_gradio_app(
         app, page, path="/", theme=theme(), head=_head(), favicon_path=str(STATIC / "icon.png"), footer_links=[],
         show_error=False, ssr_mode=False, run_history=False, enable_monitoring=False,
