@@ -18,13 +18,10 @@ Offsets are little-endian int64 [n + 1]. Digests are checked before anything is 
 (`verified.is_raw`) may have been checked at an earlier opening: see `verified`.
 """
 
-import gc
 import hashlib
-import mmap
-import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
@@ -34,21 +31,31 @@ from typing import Any
 import numpy as np
 
 from rag.errors import IndexDamaged
-from rag.files import DISK, Disk, contents, of_the_machine, read_small, typed_errors
+from rag.files import DISK, Disk, contents, of_the_machine, typed_errors
 from rag.index import entries, verified
 from rag.index.entries import DocumentEntry, FileEntry, Manifest, Withdrawn
 from rag.index.publish import current_candidates, read_pointers
+from rag.index.reading import (
+    Lines,
+    array,
+    mapped,
+    offsets,
+    read_document,
+    read_passage,
+    read_text,
+    store_of,
+    token_lengths,
+    uncollected,
+    unit,
+)
 from rag.index.scan import Anchor
-from rag.index.verified import CODES, DOCUMENT_LEXICAL, EARLIER, LEXICAL, VECTORS, damaged
+from rag.index.verified import DOCUMENT_LEXICAL, EARLIER, LEXICAL, damaged
 from rag.lexical import LexicalIndex
 from rag.schema import Document, Passage
-from rag.stores.faiss import FaissStore, encoded, worth_coding
 from rag.validity import Collection
 
 _PIECE = 1 << 24
 """Bytes that are read again at a time: a hundredth of a second."""
-_HEADER = struct.Struct("<4siqqqBiQ")
-"""Of an inner-product index in FAISS's own format: kind, dimension, rows, two unused, trained, metric, numbers that follow."""
 
 
 class Index:
@@ -68,7 +75,7 @@ class Index:
         known = verified.remembered(folder.parents[1], digest) if verified.large(self.manifest) and not thorough else {}
         try:
             self._found = verified.verify(folder, self.manifest, known)
-            with _uncollected():
+            with uncollected():
                 self._open()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
             if isinstance(error, OSError) and of_the_machine(error):
@@ -79,27 +86,27 @@ class Index:
         folder, manifest = self.folder, self.manifest
         self.embedder_name, self.embedder_digest = manifest.embedder, manifest.embedder_digest
         self.dimension = manifest.dimension
-        documents = [entries.entry_from_json(e) for e in entries.parse(_mapped(folder / "documents.json"))]
+        documents = [entries.entry_from_json(e) for e in entries.parse(mapped(folder / "documents.json"))]
         self.metas: Mapping[str, DocumentEntry] = MappingProxyType({entry.id: entry for entry in documents})
-        self._files_json = _mapped(folder / "files.json")
-        self._texts = texts = _Lines(folder, "texts", manifest.documents)
-        self._wholes = _Lines(folder, "wholes", manifest.documents, "txt") if EARLIER not in manifest.files else None
-        self._passages = passages = _Lines(folder, "passages", manifest.passages)
-        self.vectors = _store(folder, manifest)
+        self._files_json = mapped(folder / "files.json")
+        self._texts = texts = Lines(folder, "texts", manifest.documents)
+        self._wholes = Lines(folder, "wholes", manifest.documents, "txt") if EARLIER not in manifest.files else None
+        self._passages = passages = Lines(folder, "passages", manifest.passages)
+        self.vectors = store_of(folder, manifest)
         self.lexical = LexicalIndex(folder / LEXICAL)
         self.document_lexical = LexicalIndex(folder / DOCUMENT_LEXICAL)
-        self._starts = _offsets(folder / "tokens.offsets", manifest.passages, manifest.tokens)
-        self._tokens = _array(folder / "tokens.int8", np.int8, (manifest.tokens, manifest.dimension))
-        self._spans = _array(folder / "spans.int32", np.dtype("<i4"), (manifest.tokens, 2))
-        self.keys = _array(folder / "keys.sha256", np.uint8, (manifest.passages, 32))
+        self._starts = offsets(folder / "tokens.offsets", manifest.passages, manifest.tokens)
+        self._tokens = array(folder / "tokens.int8", np.int8, (manifest.tokens, manifest.dimension))
+        self._spans = array(folder / "spans.int32", np.dtype("<i4"), (manifest.tokens, 2))
+        self.keys = array(folder / "keys.sha256", np.uint8, (manifest.passages, 32))
         _agree(manifest, documents, self.lexical, self.document_lexical)
         bounds = np.array([entry.rows.start for entry in documents], np.int64)
         # the caches hold the parts they need, not self: no cycle, so an index is freed as soon as it is let go
         self._numbers = numbers = {entry.id: n for n, entry in enumerate(documents)}
-        self._document = lru_cache(256)(partial(_read_document, texts, self.metas, numbers))
-        self._text = partial(_read_text, texts, self.metas, numbers)
-        self._passage = lru_cache(4096)(partial(_read_passage, passages, documents, bounds))
-        self._lengths = lru_cache(16384)(partial(_token_lengths, self._tokens, self._starts))
+        self._document = lru_cache(256)(partial(read_document, texts, self.metas, numbers))
+        self._text = partial(read_text, texts, self.metas, numbers)
+        self._passage = lru_cache(4096)(partial(read_passage, passages, documents, bounds))
+        self._lengths = lru_cache(16384)(partial(token_lengths, self._tokens, self._starts))
 
     @classmethod
     def open(cls, folder: Path, thorough: bool = False) -> "Index":
@@ -242,7 +249,7 @@ class Index:
         Stored as int8 scaled to each row's largest value; unit length brings the scale back.
         """
         start, end = self._starts[row], self._starts[row + 1]
-        return _unit(self._tokens[start:end].astype(np.float32)), np.array(self._spans[start:end], np.int32)
+        return unit(self._tokens[start:end].astype(np.float32)), np.array(self._spans[start:end], np.int32)
 
     def stored_tokens_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The tokens of several passages one after another as they are stored, int8 [n, dimension], their lengths, float32
@@ -298,108 +305,3 @@ def _agree(
         raise ValueError("document count")
     if (len(lexical), len(document_lexical)) != (manifest.passages, manifest.documents):
         raise ValueError("lexical count")
-
-
-# ---------------------------------------------------------------- reading
-
-def _mapped(path: Path) -> memoryview:
-    """A file's bytes, memory-mapped: they stay readable when the file is deleted."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        if not os.fstat(descriptor).st_size:
-            return memoryview(b"")
-        return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
-    finally:
-        os.close(descriptor)
-
-
-def _store(folder: Path, manifest: Manifest) -> FaissStore:
-    """The vectors; those of earlier generations are read into memory, and coded there if they are many."""
-    shape = (manifest.passages, manifest.dimension)
-    if EARLIER not in manifest.files:
-        codes = np.frombuffer(contents(folder / CODES), np.uint8) if CODES in manifest.files else None
-        return FaissStore(_array(folder / VECTORS, np.dtype("<f4"), shape), codes)
-    kind, dimension, rows, _, _, _, metric, numbers = _HEADER.unpack(read_small(folder / EARLIER, _HEADER.size))
-    if (kind, rows, dimension, metric, numbers) != (b"IxFI", *shape, 0, rows * dimension):
-        raise ValueError("vectors of another kind")
-    vectors = np.fromfile(folder / EARLIER, "<f4", offset=_HEADER.size).reshape(shape)
-    return FaissStore(vectors, encoded(vectors) if worth_coding(len(vectors)) else None)
-
-
-def _array(path: Path, kind: np.dtype | type, shape: tuple[int, int]) -> np.ndarray:
-    return np.frombuffer(_mapped(path), kind).reshape(shape)
-
-
-def _offsets(path: Path, count: int, total: int) -> np.ndarray:
-    """int64 [count + 1], from 0 to `total`, never falling. Raises ValueError."""
-    offsets = np.frombuffer(_mapped(path), np.dtype("<i8"))
-    if len(offsets) != count + 1 or offsets[0] != 0 or offsets[-1] != total or (np.diff(offsets) < 0).any():
-        raise ValueError(f"{path.name}: impossible offsets")
-    return offsets
-
-
-def _token_lengths(tokens: np.ndarray, starts: np.ndarray, row: int) -> np.ndarray:
-    """Lengths of a passage's token rows, float32 [n], never 0."""
-    rows = tokens[starts[row] : starts[row + 1]].astype(np.float32)
-    return np.maximum(np.sqrt(np.einsum("ij,ij->i", rows, rows)), 1.0)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    """float32 [n, dimension] with its rows brought to unit length, in place."""
-    rows /= np.maximum(np.sqrt(np.einsum("ij,ij->i", rows, rows)), 1e-12)[:, None]
-    return rows
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Holds Python's search for cycles off: there are none in what is parsed, and walking through all of it again and again
-    takes longer than parsing."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
-class _Lines:
-    """Lines found by number; all but those of wholes.txt are JSON values."""
-
-    def __init__(self, folder: Path, name: str, count: int, kind: str = "jsonl") -> None:
-        self._data = _mapped(folder / f"{name}.{kind}")
-        self._offsets = _offsets(folder / f"{name}.offsets", count, len(self._data))
-
-    def lines(self, start: int, stop: int) -> list[bytes]:
-        """As they stand in the file, line ends included."""
-        ends = self._offsets[start : stop + 1].tolist()
-        return [bytes(self._data[a:b]) for a, b in pairwise(ends)]
-
-    def __getitem__(self, number: int) -> object:
-        return entries.parse(self._data[self._offsets[number] : self._offsets[number + 1]])
-
-
-def _read_document(lines: _Lines, metas: Mapping[str, DocumentEntry], numbers: Mapping[str, int], id: str) -> Document:
-    entry = metas[id]
-    try:
-        with _uncollected():
-            return entries.document_from_json(entry, lines[numbers[id]])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise damaged(f"文件 {entry.source} 的正文读不出来（{error}）") from error
-
-
-def _read_text(lines: _Lines, metas: Mapping[str, DocumentEntry], numbers: Mapping[str, int], id: str) -> str:
-    try:
-        return entries.text_from_json(lines[numbers[id]])
-    except (ValueError, AttributeError) as error:
-        raise damaged(f"文件 {metas[id].source} 的正文读不出来（{error}）") from error
-
-
-def _read_passage(lines: _Lines, documents: list[DocumentEntry], bounds: np.ndarray, row: int) -> Passage:
-    if not 0 <= row < (documents[-1].rows.stop if documents else 0):
-        raise IndexError(row)
-    document = documents[int(np.searchsorted(bounds, row, side="right")) - 1]
-    try:
-        return entries.passage_from_json(document.id, lines[row])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise damaged(f"第 {row} 段读不出来（{error}）") from error
