@@ -148,10 +148,11 @@ class Admission:
         return all(scope.grouped(self.slots, [
             self._meets(slot, verdict, id, row) for slot, verdict in zip(self.slots, self.verdicts(id), strict=True)]))
 
-    def meets(self, slot: Slot, row: int) -> bool:
-        """The same of one slot alone."""
-        id = self._register.index.passage(row).document_id
-        return self._meets(slot, self.verdicts(id)[self.slots.index(slot)], id, row)
+    def unmet(self, rows: np.ndarray) -> tuple[Slot, ...]:
+        """Slots that none of these passages meets, each taken alone."""
+        passages = [(row, self._register.index.passage(row).document_id) for row in rows.tolist()]
+        return tuple(slot for n, slot in enumerate(self.slots)
+                     if not any(self._meets(slot, self.verdicts(id)[n], id, row) for row, id in passages))
 
     def _meets(self, slot: Slot, verdict: bool | None, id: str, row: int) -> bool:
         register = self._register

@@ -100,8 +100,8 @@ class SentenceEmbedder:
     def load(cls, settings: Settings, bfloat16: bool | None = None) -> "SentenceEmbedder":
         """The embedder that `settings.embedder` names: the packaged default, a local folder, or a hub name.
 
-        bfloat16: whether to compute in it; None: where it is native. Sets torch's number of threads for the process, and numpy's to one. Raises ModelError when the model is missing,
-        damaged, of an unsafe kind, or not loadable.
+        bfloat16: whether to compute in it; None: where it is native. Sets torch's number of threads for the process, and
+        numpy's to one. Raises ModelError when the model is missing, damaged, of an unsafe kind, or not loadable.
         """
         folder = _folder(settings)
         refuse_unsafe(folder)

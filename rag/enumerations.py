@@ -204,7 +204,7 @@ def _fits(
     hits = [h for h in found.hits[:6] if h.document.id == document.id
             and any(i.start <= h.passage.start < i.end for i in items)]
     lead = _lead_of(document, items[0])
-    heading = (parent.path[-1] if parent else document.name) + (document.text[lead.start : lead.end] if lead else "")
+    heading = (parent.path[-1] if parent and parent.path else document.name) + (document.text[lead.start : lead.end] if lead else "")
     about = retriever.share(found, document.id, heading)
     if counts:
         return 2 * about + 0.1 * len(hits) if len(items) in counts and (about >= 0.3 or hits) else 0.0

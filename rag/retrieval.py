@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -41,6 +41,8 @@ class Found:
     leads: tuple[Hit, ...]
     unmet: tuple[Slot, ...]
     timings_ms: dict[str, float]
+    shares: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
+    """Weights that add up to 1 of the question's bigrams in a document: what `Retriever.share` has found so far."""
 
     def first(self, k: int) -> "Found":
         """What would have been found, had only the k best been asked for."""
@@ -119,7 +121,7 @@ class Retriever:
         admitted, others = self._admitted(admission, rows, order)
         admitted, stale = self._in_force(query, admitted, rows)
         others = stale + others
-        unmet = () if admitted or stale else tuple(s for s in admission.slots if not any(admission.meets(s, int(r)) for r in rows))
+        unmet = () if admitted or stale else admission.unmet(rows)
         places = [(name, {int(row): n for n, row in enumerate(found)}, values) for name, (found, values) in rankings.items()]
         hits = tuple(self._hit(rows, i, n, scores, features, places) for n, i in enumerate(admitted[:k], 1))
         leads = tuple(self._hit(rows, i, n, scores, features, places) for n, i in enumerate(others[:k], 1))
@@ -310,9 +312,10 @@ class Retriever:
 
     def share(self, found: "Found", document_id: str, text: str) -> float:
         """Weighted share in [0, 1] of the question's bigrams, those of met slots counting little, that `text` has."""
-        weights = _pairs_beyond(found.emphasis, found.admission.met(document_id))
-        total = weights.sum()
-        return float(weights @ found.emphasis.said_in(normalise(text)) / total) if total else 0.0
+        if document_id not in found.shares:
+            weights = _pairs_beyond(found.emphasis, found.admission.met(document_id))
+            found.shares[document_id] = weights / (float(weights.sum()) or 1.0)
+        return float(found.shares[document_id] @ found.emphasis.said_in(normalise(text)))
 
 
 _FRAME_PENALTY = 3.0

@@ -31,3 +31,18 @@ def test_rows_and_documents_follow_from_the_verdicts(pipeline):
     assert admission.rows().tolist() == index.rows_of(kept).tolist()
     assert set(admission.documents()) == {id for id in kept if all(admission.verdicts(id))}
     assert pipeline.retrieved("值班要求是什么？").admission.rows() is None
+
+
+def test_the_text_of_a_document_is_read_without_the_rest_of_it(pipeline):
+    from rag.index.view import View
+
+    index = pipeline.index
+    first, *others = index.metas
+    assert all(index.text(id) == index.document(id).text for id in index.metas)
+    view = View(index, {first})
+    assert view.text(first) == index.text(first)
+    for unseen in (others[0], "absent"):
+        with pytest.raises(KeyError):
+            view.text(unseen)
+    with pytest.raises(KeyError):
+        index.text("absent")

@@ -92,6 +92,9 @@ def test_docs_lists_shows_and_prints(wenju) -> None:
     assert [d["source"] for d in documents] == sorted(f"seeds/{p.name}" for p in (ROOT / "seeds").iterdir())
     lanzhou = documents[1]
     assert (lanzhou["title"], lanzhou["issuer"], lanzhou["document_number"]) == (None, "兰州市民政局", "兰民发〔2021〕239号")
+    for entry in documents:
+        code, out, _ = wenju("docs", entry["id"])
+        assert code == 0 and out.count("–") >= 4, entry["source"]
     _, out, _ = wenju("docs", lanzhou["id"], "--json")
     assert any(s["path"][-1].startswith("七、") for s in json.loads(out)["sections"])
     _, out, _ = wenju("docs", lanzhou["id"], "--text")

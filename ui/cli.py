@@ -277,7 +277,7 @@ def _docs(args: argparse.Namespace) -> int:
     else:
         print(f"{KINDS[statuses[args.id].kind]}：{statuses[args.id].reason}")
         for s in document.sections:
-            print("  " * (len(s.path) - 1) + s.path[-1] + f"  [{s.start}–{s.end}]")
+            print("  " * (s.level - 1) + (s.path[-1] if s.path else "（无标题）") + f"  [{s.start}–{s.end}]")
     return DONE
 
 

@@ -39,25 +39,19 @@ def asking(parts: Parts) -> Family:
     return Family(figures, medians(spent) | _profile(stages))
 
 
-def concurrent(parts: Parts, rounds: int = 8) -> Family:
-    """The same questions one after the other and by many askers at once, each round others."""
-    cut = [parts.questions[n :: rounds] for n in range(rounds)]
-    size = min(map(len, cut))
-
+def concurrent(parts: Parts, rounds: int = 4) -> Family:
+    """All questions one after the other, and by many askers at once; new to the pipeline each time."""
     fresh = [(parts.pipeline(), parts.pipeline()) for _ in range(rounds)]
 
     def alone(number: int) -> None:
-        for question in cut[number][:size]:
+        for question in parts.questions:
             fresh[number][0].ask(question)
-
-    def together(number: int) -> None:
-        _asked_by_many(fresh[number][1], cut[number][:size])
 
     for pair in fresh:
         _warm(parts, lambda n: None, *pair)
-    spent = in_turns({"alone": alone, "together": together}, rounds)
+    spent = in_turns({"alone": alone, "together": lambda n: _asked_by_many(fresh[n][1], parts.questions)}, rounds)
     return Family((figure(f"{_ASKERS} 人同时问的吞吐 ÷ 一人", "≥ 3", spent["alone"], spent["together"]),),
-                  {f"{name} / 题": value / size for name, value in medians(spent).items()})
+                  {f"{name} / 题": value / len(parts.questions) for name, value in medians(spent).items()})
 
 
 def growth(parts: Parts, large: Parts, questions: Sequence[str]) -> Family:

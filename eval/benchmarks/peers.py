@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,48 +22,49 @@ from eval.benchmarks.parts import Parts
 from eval.peers.base import Model, Peer, Source
 from rag.config import DEFAULT_EMBEDDER, load_settings
 
-_PACKAGES = {"txtai": "txtai", "haystack": "haystack-ai", "llamaindex": "llama-index-core"}
+_PEERS = {"txtai": ("txtai", "txtai"), "haystack": ("haystack", "haystack-ai"), "llamaindex": ("llama_index", "llama-index-core")}
+"""Module and package of each."""
 
 
 def beside_peers(parts: Parts, docs: Path, rounds: int = 3) -> Family:
     """Asking (finding the best passages), indexing and peak memory of the best of the peers ÷ those of Wenju."""
     from importlib.util import find_spec
 
-    modules = {"txtai": "txtai", "haystack": "haystack", "llamaindex": "llama_index"}
-    present = [name for name, module in modules.items() if find_spec(module)]
-    notes = tuple(f"没有安装 {_PACKAGES[name]}，未比较；装法：pip install 'wenju[peers]'。" for name in modules if name not in present)
+    present = [name for name, (module, _) in _PEERS.items() if find_spec(module)]
+    missing = [package for name, (_, package) in _PEERS.items() if name not in present]
+    notes = tuple(f"没有安装 {package}，未比较；装法：pip install 'wenju[peers]'。" for package in missing)
     if not present:
         return Family(notes=notes)
-    spent: dict[str, dict[str, list[float]]] = {name: {"ask": [], "index": [], "memory": []} for name in ("wenju", *present)}
+    spent: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in ("ask", "index", "memory")} for name in ("wenju", *present)}
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             workers = {name: _Worker(name, docs, Path(folder)) for name in spent}
-            _job(workers, parts, number, spent)
-    best = {kind: np.min([spent[name][kind] for name in present], axis=0) for kind in ("ask", "index", "memory")}
-    figures = (
-        figure("同类系统中最好的 ÷ 文据：提问（检索）", "≥ 3", best["ask"], spent["wenju"]["ask"]),
-        figure("同类系统中最好的 ÷ 文据：编入", "≥ 2", best["index"], spent["wenju"]["index"]),
-        figure("同类系统中最好的 ÷ 文据：内存峰值", "≥ 1", best["memory"], spent["wenju"]["memory"]),
-    )
+            _job(workers, parts.warming[:2], parts.questions[number::rounds], spent)
+    named = (("提问（检索）", "ask", "≥ 3"), ("编入", "index", "≥ 2"), ("内存峰值", "memory", "≥ 1"))
+    figures = []
+    for what, kind, bar in named:
+        best = min(present, key=lambda name, kind=kind: float(np.median(spent[name][kind])))
+        figures.append(figure(f"同类中最好的（{best}）÷ 文据：{what}", bar, spent[best][kind], spent["wenju"][kind]))
     middle = {f"{name} {kind}": round(1000 * float(np.median(spent[name][kind])), 2) for name in spent for kind in ("ask", "index")}
-    return Family(figures, middle, notes)
+    return Family(tuple(figures), middle, notes)
 
 
-def _job(workers: dict[str, "_Worker"], parts: Parts, number: int, spent: dict[str, dict[str, list[float]]]) -> None:
-    """Indexes once and asks, the workers taking turns; another one begins each round and each question."""
-    names = list(workers)
-    turned = [*names[number % len(names) :], *names[: number % len(names)]]
-    for name in turned:
-        spent[name]["index"].append(workers[name].does("index"))
-    for name in names:
-        for question in parts.warming[:2]:
-            workers[name].does(f"ask {question}")
-    for question in parts.questions[number::3]:
+def _job(
+    workers: Mapping[str, "_Worker"], warming: Sequence[str], questions: Sequence[str], spent: dict[str, dict[str, list[float]]]
+) -> None:
+    """Indexes once and asks, the workers taking turns, another one first each question."""
+    for name, worker in workers.items():
+        spent[name]["index"].append(worker.does("index"))
+    for worker in workers.values():
+        for question in warming:
+            worker.does(f"ask {question}")
+    turned = list(workers)
+    for question in questions:
         turned = [*turned[1:], turned[0]]
         for name in turned:
             spent[name]["ask"].append(workers[name].does(f"ask {question}"))
-    for name in names:
-        spent[name]["memory"].append(workers[name].ends())
+    for name, worker in workers.items():
+        spent[name]["memory"].append(worker.ends())
 
 
 class _Worker:

@@ -13,6 +13,9 @@ from rag.loading.inline import enumerate_inline, parted
 from rag.loading.tree import grow
 from rag.schema import Section
 
+_DECK = re.compile(r"\S{2,8}(?:主持|出席|讲话|主持会议|出席并讲话|作报告)")
+"""A line beside a headline that only tells who else was there: it names no article."""
+
 
 def sections(text: str, blocks: Sequence[Block], wrapped: bool = False) -> tuple[Section, ...]:
     """The section tree of a document, in reading order, parents before children.
@@ -47,7 +50,7 @@ def _add_article(root: Draft, content: Sequence[Block], article: Article) -> Non
 
 
 def _headline(content: Sequence[Block], article: Article) -> str | None:
-    return " ".join(content[i].text for i in article.headline)[:LONGEST] or None
+    return " ".join(content[i].text for i in article.headline if not _DECK.fullmatch(content[i].text))[:LONGEST] or None
 
 
 def _add_part(root: Draft, content: Sequence[Block], part: Part) -> None:

@@ -94,11 +94,14 @@ def _value(value: str | tuple[str, ...]) -> str:
 
 
 def _tree(sections: Sequence[Section]) -> Markup:
-    """Nested lists of links to the anchors `section-n`."""
+    """Nested lists of links to the anchors `section-n`; what lies in a section without a name hangs one level higher."""
     below: dict[int, list[int]] = {}
     for number, section in enumerate(sections):
         if section.path:
-            below.setdefault(section.parent, []).append(number)
+            parent = section.parent
+            while parent >= 0 and not sections[parent].path:
+                parent = sections[parent].parent
+            below.setdefault(parent, []).append(number)
 
     def level(parent: int) -> Markup:
         items = [
