@@ -10,10 +10,12 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 from office_files import zipped
 from test_hostile_formats import WHOLE
 from web_fakes import WebPipeline
@@ -40,6 +42,7 @@ from ui.pages.escape import html
 from ui.pages.markdown import render
 from ui.server import create_api
 
+_ROWS = np.zeros((2, 4), np.float32)
 Target = Callable[[bytes], object]
 NOTICE = "青川市民政局关于做好2023年春节值班工作的通知\n青民发〔2023〕1号\n\n各科室：\n一、值班要求\n（一）实行24小时值班。\n二、联系方式\n电话：0839-3301097。\n\n青川市民政局\n2023年1月10日\n附件：1.值班表\n"
 INNER = {".docx": "word/document.xml", ".xlsx": "xl/worksheets/sheet1.xml", ".ofd": "Doc_0/Pages/Page_0/Content.xml"}
@@ -162,7 +165,7 @@ def path(data: bytes) -> None:
 
 
 def index(data: bytes) -> None:
-    """Pointers, a manifest, a vector file, and what a reading process says."""
+    """Pointers, a manifest, the codes of vectors, and what a reading process says."""
     publish.parse_pointers(data)
     for parse in (lambda: listed_paths(Path("/x"), parse_manifest(data)), lambda: content.content_from_json(json.loads(data)),
                   lambda: frames.receive(io.BytesIO(data))):
@@ -170,11 +173,9 @@ def index(data: bytes) -> None:
             parse()
         except (*DEFINED, EOFError, RecursionError):
             pass
-    try:
-        FaissStore.parse(b"IxFI" + data, 4, 2)
-        FaissStore.parse(data, 4, 2)
-    except IndexDamaged:
-        pass
+    for codes in (b"Irfn" + data, data):
+        with suppress(IndexDamaged):
+            FaissStore(_ROWS, np.frombuffer(codes, np.uint8))
 
 
 def archive(data: bytes) -> None:
