@@ -28,7 +28,7 @@ from ui.api.connections import Patient
 from ui.api.limits import Buckets
 from ui.api.service import Service
 from ui.api.settings import Portal
-from ui.server import create_api
+from ui.server import create_api, listen
 
 ROOT = Path(__file__).parents[1]
 _SERVE = """
@@ -245,3 +245,10 @@ def test_an_error_is_logged_by_kind_and_place_without_its_words() -> None:
     line = json.loads(JsonLines().format(record))
     assert line["message"] == "internal error ab12" and line["error"] == "ValueError" and "test_api_limits.py" in line["at_lines"][0]
     assert "张三" not in json.dumps(line, ensure_ascii=False)
+
+
+def test_answers_are_sent_at_once() -> None:
+    """A connection that is kept does not wait for the client's acknowledgement between the head of an answer and its body."""
+    with (closing(listen("127.0.0.1", 0)) as listening, closing(socket.create_connection(listening.getsockname())),
+          closing(listening.accept()[0]) as accepted):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
