@@ -7,7 +7,7 @@ the *invariant* (the original's slice equals the quote, white space aside) and t
 
 import re
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Set
 
 from rag.schema import Answer, Citation, Document, Passage, Span
@@ -46,10 +46,24 @@ _ARTICLE = re.compile(rf"第[{NUMERAL}]+[编章节条](?=\s)")
 
 
 def shown(document: Document, span: Span) -> str:
-    """The words of the span joined for reading; the blank that parts 第七条 from its text stays."""
+    """The words of the span joined for reading; the blank that parts 第七条 from its text stays, a heading gets one."""
     text = document.text[span.start : span.end].strip()
     label = _ARTICLE.match(text)
-    return f"{label.group()} {readable(text[label.end() :])}" if label else readable(text)
+    end = label.end() if label else _heading_end(document, span.start, text)
+    return f"{readable(text[:end])} {readable(text[end:])}" if end else readable(text)
+
+
+def _heading_end(document: Document, start: int, text: str) -> int:
+    """Where the heading ends that the text, which begins at `start`, begins with on lines of its own; 0 when with none."""
+    at = bisect_left(document.sections, start, key=lambda section: section.start)
+    if at == len(document.sections) or document.sections[at].start != start or not document.sections[at].path:
+        return 0
+    heading, length = compact(document.sections[at].path[-1]), 0
+    for line in text.splitlines(keepends=True):
+        length += len(line)
+        if len(found := compact(text[:length])) >= len(heading):
+            return length if found == heading and length < len(text) else 0
+    return 0
 
 
 def cite(identifier: int, document: Document, span: Span, section_path: tuple[str, ...], score: float) -> Citation:

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from rag.citations import cite, exact_values, original_span, problems, unsupported_values
-from rag.schema import Answer, Claim, Document, Interpreted, Metadata, Passage, Span
+from rag.citations import cite, exact_values, original_span, problems, shown, unsupported_values
+from rag.schema import Answer, Claim, Document, Interpreted, Metadata, Passage, Section, Span
 from rag.text import compact
 
 TEXT = "标题\n\n　　值班室电\n话: 0931-8826009，24 小时\n有人。\n尾"
@@ -67,3 +67,14 @@ def test_exactness(claim: str, quote: str, missing: set[str]) -> None:
 
 def test_values_are_whole() -> None:
     assert exact_values("2023.1.1起，10,000元，三天") == {"2023.1.1", "10000", "3"}
+
+
+def test_a_heading_on_a_line_of_its_own_is_parted_from_what_follows() -> None:
+    text = "一、提高政治\n责任感\n今年是开局之年，\n做好工作。\n二、落实责任。各科室落实。"
+    second = text.index("二、")
+    sections = (Section(("一、提高政治责任感",), "一、", 1, 0, second, -1, "part"),
+                Section(("二、落实责任。",), "二、", 1, second, len(text), -1, "part"))
+    document = Document("d", "a.txt", "0" * 64, text, Metadata(), sections)
+    assert shown(document, Span(0, second)) == "一、提高政治责任感 今年是开局之年，做好工作。"
+    assert shown(document, Span(text.index("今年"), second)) == "今年是开局之年，做好工作。"
+    assert shown(document, Span(second, len(text))) == "二、落实责任。各科室落实。"
