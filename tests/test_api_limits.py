@@ -38,17 +38,22 @@ sys.path.insert(0, "tests")
 from web_fakes import WebPipeline
 from rag.config import Settings
 from ui.api.settings import Portal
+from ui.pages import mount
 from ui.server import serve
+mount._SESSIONS = int(sys.argv[4]) or mount._SESSIONS
 serve(WebPipeline(Settings(home=Path(sys.argv[1])), Path("seeds"), delay=float(sys.argv[3])), Portal.load(), port=int(sys.argv[2]))
 """
 
 
 @contextmanager
-def process(home: Path, delay: float = 0.0, **portal: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`serve` in a process of its own over the small pipeline; gives it and its address."""
+def process(home: Path, delay: float = 0.0, visits: int = 0, **portal: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`serve` in a process of its own over the small pipeline; gives it and its address.
+
+    visits: how many of those to the page are remembered; 0: as many as ever.
+    """
     port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **{f"WENJU_PORTAL_{k.upper()}": v for k, v in portal.items()}}
-    with subprocess.Popen([sys.executable, "-c", _SERVE, str(home), str(port), str(delay)], cwd=ROOT, env=environment,
+    with subprocess.Popen([sys.executable, "-c", _SERVE, str(home), str(port), str(delay), str(visits)], cwd=ROOT, env=environment,
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
         try:
             address = f"http://127.0.0.1:{port}"
