@@ -88,8 +88,9 @@ def answering_first(found: Found, retriever: Retriever, k: int) -> tuple[Hit, ..
     """The k best hits; before what was ranked, the passages that hold what metadata or numbering answers."""
     ranked = found.hits + found.leads
     read = None if found.unmet else read_off(found, retriever)
+    items = read.evidence if read else () if found.unmet else parts_of(found, retriever)
     held: dict[int, Hit] = {}
-    for item in read.evidence if read else parts_of(found, retriever):
+    for item in items:
         for row in retriever.index.metas[item.document.id].rows:
             passage = retriever.index.passage(row)
             if passage.start <= item.span.start < passage.end:

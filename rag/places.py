@@ -74,8 +74,7 @@ def counties() -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for code, name in DIVISION_DATA.items():
         if not code.endswith("00") and len(name) > 2 and name not in _PLAIN_WORDS and name not in WITHIN:
-            outer = {provinces[code[:2]], short.get(code[:4])} - {None}
-            found.setdefault(name, set()).update(filter(None, outer))
+            found.setdefault(name, set()).update(filter(None, (provinces[code[:2]], short.get(code[:4]))))
     return {name: frozenset(outer) for name, outer in found.items()}
 
 

@@ -31,30 +31,35 @@ def person(query: Query) -> str:
 
 def unfounded(query: Query, evidence: Sequence[Evidence]) -> str:
     """Why the documents of the evidence do not know what the question takes for granted, "" when they do."""
-    own = "\n".join(item.text for item in evidence)
-    whole = compact(normalise("\n".join(dict.fromkeys(item.document.text for item in evidence)) + own))
     asked = compact(normalise(query.text))
-    if query.form != "yesno":
-        known = set(_amounts(whole))
+    amounts = [m for m in _COUNTED.finditer(asked) if query.form != "yesno" and (m[0][0] not in NUMERAL or m[0][1] in NUMERAL)]
+    editions = list(_EDITION.finditer(asked))  # "哪两个工程" takes no amount for granted
+    own = "\n".join(item.text for item in evidence)
+    if amounts or editions:
+        whole = compact(normalise("\n".join(dict.fromkeys(item.document.text for item in evidence)) + own))
+        known = {_amount(m) for m in _COUNTED.finditer(whole)}
         loose = {amount for amount, _ in known} | {float(n) for n in re.findall(r"\d+(?:\.\d+)?", whole)}
-        for said, (amount, unit) in zip((m.group() for m in _COUNTED.finditer(asked)), _amounts(asked), strict=True):
-            if said[0] in NUMERAL and said[1] not in NUMERAL:
-                continue  # "哪两个工程" takes nothing for granted
+        for m in amounts:
+            amount, unit = _amount(m)
             if (amount, unit) not in known and not (unit in _LOOSE and amount in loose):
-                return f"现有文件没有说“{said}”，所问的前提在文件中找不到依据。"
-    editions = {(number(m.group(1) or m.group(3)), m.group(2) or m.group(4)) for m in _EDITION.finditer(whole)}
-    for m in _EDITION.finditer(asked):
-        if (number(m.group(1) or m.group(3)), m.group(2) or m.group(4)) not in editions:
-            return f"现有文件没有说“{m.group()}”，讲的可能是另外的届次。"
+                return f"现有文件没有说“{m[0]}”，所问的前提在文件中找不到依据。"
+        held = {_edition(m) for m in _EDITION.finditer(whole)}
+        for m in editions:
+            if _edition(m) not in held:
+                return f"现有文件没有说“{m[0]}”，讲的可能是另外的届次。"
     if (name := person(query)) and name not in own:
         return f"现有文件没有写到{name}的这件事。"
     return ""
 
 
-def _amounts(text: str) -> list[tuple[float, str]]:
-    """Value and unit of every amount in a text without white space."""
-    scale = {"万": 1e4, "亿": 1e8, None: 1.0}
-    return [((float(m[1]) if m[1][0].isdigit() else float(number(m[1]) or 0)) * scale[m[2]], m[3]) for m in _COUNTED.finditer(text)]
+def _amount(found: re.Match[str]) -> tuple[float, str]:
+    """Value and unit of an amount in a text without white space."""
+    scale = {"万": 1e4, "亿": 1e8, None: 1.0}[found[2]]
+    return (float(found[1]) if found[1][0].isdigit() else float(number(found[1]) or 0)) * scale, found[3]
+
+
+def _edition(found: re.Match[str]) -> tuple[int | None, str]:
+    return number(found[1] or found[3]), found[2] or found[4]
 
 
 def of_another_year(query: Query, document: Document, span: Span) -> bool:

@@ -33,17 +33,16 @@ _SUM_ASKED = re.compile(r"多少钱|多少(?:万|亿)?元|几(?:百|千|万)?元
 _THING = re.compile(rf"([{HAN}]{{2}})(?:标准)?(?:是|为|要|有|收)?多少(?:钱|元)?[？?]?$")
 _AMOUNT = rf"(?:\d[\d,，.]*|[{NUMERAL}百千万]+)(?:余|多)?(?:万|亿)?"
 _ANY_NUMBER = re.compile(rf"\d|[{NUMERAL}]{{2,}}|[{NUMERAL}](?={_UNITS})")
-
-
 PENALTY = "怎么处罚"
+"""What `kind_asked` calls a penalty."""
 _PENALTY_ASKED = re.compile(r"(?:怎么|如何|怎样|什么|哪些|何种|受到?|给予)(?:的)?(?:处罚|处分|惩罚|惩处)|怎么罚|罚多少|判几年|判多少年|判多久|怎么判")
 _SENTENCE_ASKED = re.compile("判")
 _PENALTY = re.compile("处以|处[一二三四五六七八九十百千万拘0-9]|罚款|罚金|责令|警告|拘留|拘役|徒刑|记过|降级|降职|撤职|开除|吊销|没收|追究|处分|处罚|问责|取消|撤销|失信|信用|追缴|退回|不予")
 _SENTENCE = re.compile("徒刑|拘役|死刑|管制|罚金")
-
 LASTING = re.compile(r"多久|多长时间|几个?小时|多少小时|几分钟")
 HOW_LONG = re.compile(
     rf"[\d{NUMERAL}半]\s*(?:余|多)?个?(?:工作日|自然日|天|日|小时|分钟|周|星期|月|年|季度|学期)|立即|及时|随时|马上|即时|即刻|当[天日]|第一时间|长期|永久|终身|截止|为止|届满|有效期|[自从]\S{0,40}[至起]")
+"""How long something takes or lasts: what asks for it, and what says it."""
 
 
 def asked_for(query: Query) -> re.Pattern[str] | None:
