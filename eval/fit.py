@@ -58,7 +58,7 @@ def examples(name: str, home: str, group: int) -> list[Example]:
 def _example(pipeline: Pipeline, locator: Locator, item: EvalItem, group: int) -> Example | None:
     if item.history:
         return None
-    result = pipeline.retrieved(item.question, k=CANDIDATES)
+    result = pipeline.asking.found(item.question, k=CANDIDATES)
     if not result.hits:
         return None
     gains = np.zeros(len(result.hits))
