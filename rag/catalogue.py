@@ -16,7 +16,7 @@ _FIELDS = (
     ("document_number", "文号", re.compile(r"文号|发文字号|字号|document number", re.I)),
     ("addressees", "主送机关", re.compile(r"主送|(发|印发|下发|送)给(谁|哪)|发到(哪|谁)|收文")),
     ("issued_on", "成文日期", re.compile(
-        r"(什么时候|何时|哪天|哪一天|几月|哪年|日期|时间|几号)[^，。？]{0,4}(发|印|下发|出台|成文|落款|签)|成文日期|发文日期|落款日期|落款时间|when|what date", re.I)),
+        r"(什么时候|何时|哪天|哪一天|几月|哪年|日期|时间|几号)[^，。？]{0,4}(发|印|下发|出台|成文|落款|签)|成文日期|发文日期|落款日期|落款时间|(?:when|what (?:date|day))\b[^.?]*\b(?:issue|publish|release|sign|date)(?:e?d)?\b|date at the end|date of the notice", re.I)),
     ("published_on", "发布日期", re.compile(r"发布日期|发布时间|(什么时候|何时|哪天)发布")),
     ("issuers", "发文机关", re.compile(
         r"(谁|哪个?(单位|部门|机关)|哪(两|三|几)个?(单位|部门|机关)|什么(单位|部门|机关))[^，。？]{0,8}(发|印|出台|制定|下发)|发文机关|发文单位|落款(单位|是谁)|who issued", re.I)),

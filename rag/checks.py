@@ -37,12 +37,12 @@ _TEXT_OF = re.compile(r"正文|全文|原文|内容|怎么写|如何规定|规�
 # What may be asked of a person, and what an answer to it has.
 _OF_A_PERSON = (
     ("邮箱", re.compile(r"邮箱|邮件地址|e-?mail", re.I), re.compile("@")),
-    ("住址", re.compile(r"住址|家住|住在?哪|住哪"), re.compile(r"住址|居住|[家现]住|\d+号楼|小区\S{0,8}(?:栋|幢|单元)")),
+    ("住址", re.compile(r"住址|家住|住在?哪|住哪|home address|\blives?\b", re.I), re.compile(r"住址|居住|[家现]住|\d+号楼|小区\S{0,8}(?:栋|幢|单元)")),
     ("职务", re.compile(r"(?:什么|何|啥)职务|职务是|担任什么|什么职位"), re.compile(r"长(?!期)|主任|书记|主席|委员(?!会)|主管|记者|教授|秘书|[科处厅干官队组专研]员")),
     ("微信", re.compile("微信号?|QQ"), re.compile("微信|QQ")),
-    ("身份证号", re.compile("身份证"), re.compile(r"\d{17}[\dXx]")),
-    ("年龄", re.compile("年龄|多大年纪|几岁|生日|出生"), re.compile(r"岁|出生|年龄")),
-    ("收入", re.compile("工资|收入|年薪|月薪|薪水"), re.compile("工资|收入|薪")),
+    ("身份证号", re.compile(r"身份证|(?:identity|id) (?:card|number)", re.I), re.compile(r"\d{17}[\dXx]")),
+    ("年龄", re.compile(r"年龄|多大年纪|几岁|生日|出生|how old|birthday", re.I), re.compile(r"岁|出生|年龄")),
+    ("收入", re.compile(r"工资|收入|年薪|月薪|薪水|\bsalary\b|\bearns?\b", re.I), re.compile("工资|收入|薪")),
 )
 
 
@@ -60,9 +60,7 @@ def vague(query: Query) -> bool:
 
 
 def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
-    """Why the evidence does not answer the question, "" when nothing speaks against it. Chinese questions only."""
-    if query.language != "zh":
-        return ""
+    """Why the evidence does not answer the question, "" when nothing speaks against it."""
     text = "\n".join(item.text for item in evidence)
     said = normalise(text)
     shape, time = asked_for(query), query.form == "when" or _TIME.search(query.text)
@@ -70,6 +68,8 @@ def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
         return f"现有文件提到了相关事项，但没有写明{kind_asked(query)}。"
     if shape and _DAYS.search(query.text) and not shape.search(text) and not DATE.search(_YEAR.sub("", text)):
         return "现有文件提到了相关事项，但没有写明天数。"
+    if query.language != "zh":
+        return _of_another(query, evidence, text)  # what follows reads the words of the question
     if _WHY.search(query.text) and not _BECAUSE.search(said):
         whole = said + normalise("\n".join(dict.fromkeys(item.document.text for item in evidence)))
         if missing := [w for w in _content(query.text) if w not in whole]:

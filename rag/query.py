@@ -9,10 +9,12 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Literal
 
 from rag.errors import QuestionError
-from rag.places import contains, find_places
+from rag.glossary import offices as offices_in_english
+from rag.places import contains, find_places, latin_mentions
 from rag.schema import Interpreted
 from rag.text import HAN, NUMERAL, compact, number, readable, simplified
 
@@ -72,6 +74,8 @@ _LAW_NAMED = re.compile(
 NUMBER_OF = re.compile(rf"[{HAN}]{{1,12}}[〔\[［(（【](\d{{4}})[〕\]］)）】]\s*(?:第\s*)?\d{{1,5}}\s*号")
 _LABEL = re.compile(rf"第\s*([{NUMERAL}\d]{{1,7}})\s*(编|章|节|条|款|项|部分|点|个方面)")
 _OFFICE = re.compile(r"(?:人民政府办公厅|人民政府办公室|市委办公厅|省委办公厅|委员会|办公厅|办公室|人民政府|检察院|法院|总工会|团委|妇联|[^\W\d_和与及在的对从到向把让是有中上]{2,8}?(?:委员会|局|厅|委(?!员|托|派)|部(?!门|分|署|队)|署))")
+_APART = 3
+"""Characters between a place and its office in English: "Lanzhou's Civil Affairs Bureau"."""
 _ISSUED = re.compile(r"印发|发布|发的|发出|发文|出台|下发|成文|签发|落款|issued|published", re.I)
 
 # Markup, addresses and code say nothing about a document; what is left is the question.
@@ -79,7 +83,7 @@ _CODE = re.compile(r"""
     !?\[[^\]\n]*\]\([^)\n]*\) | <[^<>\n]{1,200}> | https?://[^\s，。？]+ | \{[^{}\n]*\}
     | \b[A-Za-z_][\w.]*\(["'][^()\n]*\)[\w.()]* | \b\w+=(?:"[^"\n]*"|'[^'\n]*')
     | \b[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z ]) | [{}<>|\\`;] | --+ | //+""", re.X)
-_ORDERS = re.compile(r"请|你|直接|只|照|输出|打印|显示|执行|运行|解码|编码|脚本|代码|图片|图|一张|一段|一个|链接|表格|html|base64|json|print|output|drop|table|select|回答|回复|用|并|每格|加上|答案|所有")
+_ORDERS = re.compile(r"请|你|直接|只|照|输出|打印|显示|执行|运行|解码|编码|脚本|代码|图片|图|一张|一段|一个|链接|表格|html|base64|json|print|output|drop|table|select|(?:ignore|forget|disregard)[^.?]*(?:instruction|rule|prompt)s?|(?:reveal|show|repeat)[^.?]*prompt|answer only with|(?:please|only|just|answer|reply|respond|with|your|and|the|in|me|say|hello|you are now|status|hacked)(?![a-z])|回答|回复|用|并|每格|加上|答案|所有")
 _OLD = re.compile(r"废止|失效|过期|作废|到期|有效期|还有效|旧的?(?:办法|规定|政策|版|文件)|原(?:来|先)?的?(?:办法|规定|政策|文件)|以前|曾经|当时")
 
 _FORMS: tuple[tuple[Form, re.Pattern[str]], ...] = tuple((form, re.compile(rule, re.I)) for form, rule in (
@@ -93,7 +97,7 @@ _FORMS: tuple[tuple[Form, re.Pattern[str]], ...] = tuple((form, re.compile(rule,
     ("definition", r"(是指|指的?是?)(什么|哪)|什么(是|叫)|(是|指)什么意思|含义|是哪[几些两三四五六七八九十]|指哪|what does .* mean|what (are|is) the [\"“']"),
     ("yesno", r"吗[？?]?\s*$|能不能|可不可以|可否|是否|能否|要不要|需不需要|有无|允不允许|^(is|are|can|may|must|should|do|does|did)\b"),
     ("number", r"多少|(?<![\d十百千万好])几(个|名|人|次|天|日|家|场|万|项|桌|条|所|小时|公里|部|张|户|套|年|岁|成|元|度)|多[大长久高远快](?!家)|比例|how (many|much|long|often)"),
-    ("when", r"什么时候|何时|哪天|哪一天|几[号点月]|哪[年月日]|时间|期限|截止|多久|\bwhen\b|what (time|date)"),
+    ("when", r"什么时候|何时|哪天|哪一天|几[号点月]|哪[年月日]|时间|期限|截止|多久|^(?:by |from |until |since )?when\b|\bwhen (?:is|are|was|were|do|does|did|will|should|must|can)\b|what (time|date|day)"),
     ("who", r"谁|哪些人|什么人|哪位|何人|由哪|哪个(部门|单位|科室)|\bwho(m|se)?\b"),
     ("where", r"哪里|在哪|哪儿|何处|什么地方|地址|\bwhere\b"),
     ("list", r"哪些|哪几|什么(要求|措施|规定|内容|任务|安排|举措|工作|政策|办法|原则|方面|事项|重点|条件|材料|资料|证件|手续|流程|程序|步骤|情形)"
@@ -259,6 +263,9 @@ def _offices(text: str) -> list[str]:
         office = _OFFICE.match(tail, lead.end() if lead else 0)
         if office:
             found[place + tail[: office.end()]] = None
+    if named := latin_mentions(text):
+        found |= {name + office: None for (name, (_, end)), (start, office) in product(named, offices_in_english(text))
+                  if 0 < start - end <= _APART}
     return [name for name in found if not any(other != name and other.endswith(name) for other in found)]
 
 

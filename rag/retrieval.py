@@ -105,7 +105,7 @@ class Retriever:
         encoded = self._embeddings.of(query.text)
         clock.lap("embed")
         admission = self._register.on(query)
-        weighed = emphasis(query.text, partial(self._rarity, "bigrams"))
+        weighed = emphasis(query.text, partial(self._rarity, "bigrams"), query.language)
         tokens = {"bigrams": bigrams(query.text), "words": words(query.text)}
         rankings, documents = self._first_stage(query, encoded, tokens, admission)
         rows = np.unique(np.concatenate([r for r, _ in rankings.values()]))

@@ -29,6 +29,7 @@ _ASKED_UNIT = re.compile(rf"(?:多少|(?<![\d十百千万好])几)\s*({_UNITS})?
 _MONEY = re.compile(
     r"多少钱|多少(?:万|亿)?元|几(?:百|千|万)?元|(?:租金|价格|票价|学费|费用|工资|保费|押金|(?:低保|保障|补助|补贴|津贴|收费|缴费|资助|救助|扣除)标准)[^，。？]{0,4}多少(?!人|名|户|家|次)"
     r"|(?:罚|补助|补贴|资助|奖励|发|付|收费|费用|扣除?|交|缴)[^，。？]{0,6}多少(?!人|名|户|家|次|[天年月])")
+_MONEY_IN_ENGLISH = re.compile(r"how much (?:money|does|do|is|are|will)|\b(?:amount|price|fee|fine|subsidy|salary|wage)s?\b[^?]*\bhow much|(?:what|which)\b[^?]{0,20}\b(?:amount|price|cost|fee|salary|allowance)\b", re.I)
 _SUM_ASKED = re.compile(r"多少钱|多少(?:万|亿)?元|几(?:百|千|万)?元")
 _THING = re.compile(rf"([{HAN}]{{2}})(?:标准)?(?:是|为|要|有|收)?多少(?:钱|元)?[？?]?$")
 _AMOUNT = rf"(?:\d[\d,，.]*|[{NUMERAL}百千万]+)(?:余|多)?(?:万|亿)?"
@@ -51,6 +52,8 @@ def asked_for(query: Query) -> re.Pattern[str] | None:
         return _PHONE
     if _PENALTY_ASKED.search(query.text):
         return _SENTENCE if _SENTENCE_ASKED.search(query.text) else _PENALTY
+    if _MONEY_IN_ENGLISH.search(query.text):
+        return re.compile(rf"{_AMOUNT}元")
     if _MONEY.search(query.text):
         return re.compile(rf"{_AMOUNT}元" if _SUM_ASKED.search(query.text) else rf"{_AMOUNT}(?:元|%|万|亿)|百分之|[一二三四五六七八九]分之")
     if LASTING.search(query.text):
@@ -73,7 +76,7 @@ def kind_asked(query: Query) -> str:
         return "电话号码"
     if _PENALTY_ASKED.search(query.text):
         return PENALTY
-    if _MONEY.search(query.text):
+    if _MONEY.search(query.text) or _MONEY_IN_ENGLISH.search(query.text):
         return "金额"
     return {"number": "数量", "when": "时间"}.get(query.form, "所问的内容")
 
