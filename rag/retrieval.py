@@ -290,17 +290,15 @@ class Retriever:
 
     # ------------------------------------------------------------ inside a passage
 
-    def worth(self, found: "Found", hit: Hit, spans: Sequence[Span]) -> np.ndarray:
-        """How well each span of the passage's text meets what is asked beyond the slots: float32 [spans].
-
-        Late interaction plus the weighted share of the question's bigrams.
-        """
+    def worth(self, found: "Found", hit: Hit, spans: Sequence[Span]) -> tuple[np.ndarray, np.ndarray]:
+        """How well each span of the passage's text meets what is asked beyond the slots: late interaction, and the weighted share
+        of the question's bigrams, both float [spans]."""
         tokens, where = self.index.tokens(hit.row)
         inside = [np.flatnonzero((where[:, 0] >= s.start) & (where[:, 0] < s.end)) for s in spans]
         parts = tokens[np.concatenate(inside)], np.array([len(places) for places in inside])
         token_weights = _tokens_beyond(found.emphasis, found.encoded, found.admission.met(hit.document.id))
-        late = late_interaction(best_matches(found.encoded.tokens, *parts), token_weights)
-        return late + 0.5 * np.array([self.share(found, hit.document.id, hit.passage.text[s.start : s.end]) for s in spans])
+        share = [self.share(found, hit.document.id, hit.passage.text[s.start : s.end]) for s in spans]
+        return late_interaction(best_matches(found.encoded.tokens, *parts), token_weights), np.array(share)
 
     def idf(self, pair: str) -> float:
         """Weight of a bigram in the collection: the rarer, the more it says."""

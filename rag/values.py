@@ -9,7 +9,7 @@ _PHONE = re.compile(
     r"(?<![\d-])(?:0\d{2,3}[-－—]?\d{7,8}(?:[-转]\d{1,5})?|1[3-9]\d{9}|400-?\d{3}-?\d{4}|12\d{3}|\d{7,8})(?!\d)"
 )
 DATE = re.compile(
-    r"(?:\d{4}年)?\d{1,2}月(?:\d{1,2}[日号])?(?:[0-9:：时点分]+)?|\d{1,2}[日号]|"
+    r"(?:\d{4}年)?\d{1,2}月(?:\d{1,2}[日号])?(?:[0-9:：时点分]+)?|(?<![〕\]）)第字\d])\d{1,2}[日号](?![楼线院文令门馆厅])|"
     r"(?:上午|下午|晚上?|凌晨)?\d{1,2}[:：]\d{2}"
 )
 _WHEN = re.compile(
@@ -23,7 +23,7 @@ _UNITS = (
 )
 _ALIKE = ("人名位", "个处家所间座")
 """Measure words that a question and a text use for the same things."""
-_COUNTED_OFF = ("种", "类", "方面", "个", "项", "条")
+_COUNTED_OFF = ("种", "类", "方面", "个", "项", "条", "档")
 """What a text may list without saying how many."""
 _ASKED_UNIT = re.compile(rf"(?:多少|(?<![\d十百千万好])几)\s*({_UNITS})?")
 _MONEY = re.compile(
