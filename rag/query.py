@@ -17,6 +17,7 @@ from rag.glossary import offices as offices_in_english
 from rag.places import contains, find_places, latin_mentions
 from rag.schema import Interpreted
 from rag.text import HAN, NUMERAL, compact, number, readable, simplified
+from rag.vocabulary import ABBREVIATIONS, SYNONYMS
 
 Form = Literal["general", "list", "yesno", "number", "who", "when", "where", "phone", "definition",
                "metadata", "collection", "compare"]
@@ -40,25 +41,6 @@ FESTIVAL_WORD = {
     for name, forms in FESTIVALS.items()
 }
 
-# Colloquial → official; only where the official word says exactly the same.
-SYNONYMS = (
-    ("过年期间", "春节期间"), ("过年", "春节"), ("咋办", "怎么办"), ("咋", "怎么"), ("啥时候", "什么时候"), ("啥", "什么"), ("放几天假", "放假几天"), ("放多少天假", "放假多少天"), ("放几天", "放假几天"), ("放多少天", "放假多少天"),
-    ("几点钟", "几点"), ("俩", "两个"), ("电话号码", "电话"), ("手机号", "电话"), ("联系方式", "电话"), ("打疫苗", "接种疫苗"),
-    ("交多少钱", "缴费标准是多少元"), ("要交钱", "要缴费"), ("交钱", "缴费"), ("交费", "缴费"),
-)
-
-# What offices shorten and what they write out. A text has either, so a question is searched for in both.
-ABBREVIATIONS = (
-    ("低保", "最低生活保障"), ("公租房", "公共租赁住房"), ("廉租房", "廉租住房"), ("经适房", "经济适用住房"), ("医保", "医疗保险"),
-    ("社保卡", "社会保障卡"), ("社保", "社会保险"), ("个税", "个人所得税"), ("新冠", "新型冠状病毒"), ("卫健委", "卫生健康委"),
-    ("发改委", "发展和改革委员会"), ("人社局", "人力资源和社会保障局"), ("住建局", "住房和城乡建设局"), ("工信厅", "工业和信息化厅"),
-    ("民办园", "民办幼儿园"), ("公办园", "公办幼儿园"), ("双一流", "世界一流大学和一流学科"), ("五险", "社会保险"),
-    ("高校", "高等学校"), ("中职", "中等职业学校"), ("高职", "高等职业学校"), ("疾控中心", "疾病预防控制中心"),
-    ("供暖", "供热"), ("暖气", "供热"), ("驾照", "驾驶证"), ("房产证", "不动产权证"), ("生育津贴", "生育保险待遇"), ("退休金", "养老金"),
-    ("工伤险", "工伤保险"), ("失业金", "失业保险金"), ("安置房", "安置住房"), ("积分落户", "积分制入户"), ("落户", "入户"),
-    ("发烧", "发热"), ("上网课", "线上学习"), ("积分入户", "积分制入户"), ("名额", "指标"), ("老人", "老年人"), ("坐地铁", "乘坐城市轨道交通"),
-    ("坐公交", "乘坐公共汽车"), ("要钱吗", "免费吗"), ("租房合同", "房屋租赁合同"), ("居民医保", "城乡居民医保"), ("流程", "程序"), ("养狗", "养犬"),
-)
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?=\s*(?:年(?!代)|元旦|春节|-|—|至|到|、|和|与|以?[前后]|\b))")
 _MONTH = re.compile(r"(?<!\d)(?:19|20)\d{2}年\d{1,2}月")
 _TARGET = re.compile(r"(?<=[到至止于])(?:19|20)\d{2}年|(?:19|20)\d{2}年(?=底|末|[之以]?前)")

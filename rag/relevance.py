@@ -4,6 +4,7 @@ Fitted by `python -m eval.fit_sentences` on development data only. A passage is 
 the one that answers among salutations, courtesies and a signature.
 """
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,9 +17,17 @@ _MANY = 10
 """Sentences from which a passage counts as long."""
 _SHORT = 16
 """Characters of a sentence that can hardly state anything."""
+_FIELD = re.compile("姓名|性别|民族|籍贯|年龄|出生年月|年级|学号|专业|学历|职务|职称|政治面貌|电话|手机|邮箱|地址|邮编|身份证号|照片|签名|签字|盖章|备注")
+_FIELDS = 4
+_WRITTEN = re.compile(r"\d{3}|[。；]")
 _ENDS = ("。", "！", "？", "；", "!", "?", ";")
 _ONE = ("when", "number", "phone", "who", "where", "yesno", "metadata")
 """Forms of questions that one sentence answers."""
+
+
+def blank_form(text: str) -> bool:
+    """Whether a text is a form to be filled in: names of what to write, and nothing written."""
+    return len(set(_FIELD.findall(text))) >= _FIELDS and not _WRITTEN.search(text)
 
 
 def worth(late: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from rag.fitted import FEATURES, weights
 from rag.index import Index
 from rag.protocols import Embedder, Encoded
 from rag.query import Query
+from rag.relevance import blank_form
 from rag.reranking import best_matches, best_stored_matches, late_interaction, weakest_fifth
 from rag.schema import Hit, Span, Trace
 from rag.scope import Slot
@@ -244,11 +245,11 @@ class Retriever:
         return normalise("\n".join((name, *passage.section_path, passage.text)))
 
     def _is_frame(self, row: int) -> bool:
-        """Whether a passage is but the document's head (title, number, addressees) or its signature."""
+        """Whether a passage is but the document's head (title, number, addressees), its signature or a blank form."""
         passage = self.index.passage(row)
         proof = self.index.metas[passage.document_id].meta.proof
         head = max((proof[f].end for f in ("title", "document_number", "addressees") if f in proof), default=0)
-        return passage.section_path == ("落款",) or passage.end <= head
+        return passage.section_path == ("落款",) or passage.end <= head or blank_form(passage.text)
 
     @staticmethod
     def _admitted(admission: Admission, rows: np.ndarray, order: np.ndarray) -> tuple[list[int], list[int]]:
