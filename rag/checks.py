@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from rag.emphasis import ASKING
-from rag.premises import person, unfounded
+from rag.premises import names_one, person, unfounded
 from rag.query import Query
 from rag.schema import Evidence
 from rag.text import NUMERAL, compact, normalise, number, segments
@@ -19,6 +19,7 @@ _WHY = re.compile(r"(?<![称名叫誉改算作列化认聘评])为什么(?!职|�
                   r"|什么原因|原因是|\bwhy\b", re.I)
 _BECAUSE = re.compile(r"由于|因(?!此|地|素)|原因|鉴于|为了|导致|使得|所以|致使")
 _ROLE = re.compile(r"局长|厅长|处长|科长|主任|书记|省长|市长|县长|区长|部长|主席|院长|检察长|校长|所长|队长|秘书长|法定代表人|发言人")
+_WHO_IS = re.compile(rf"({_ROLE.pattern})(?:现在)?(?:是谁|叫什么|是哪位|姓什么|名字)")
 _WHICH_N = re.compile(rf"哪\s*([{NUMERAL}\d]+)\s*(?!份|个单位|个部门)")
 _TIME = re.compile(r"[几多]少?(?:天|日|年|个?月|小时|分钟|周|个工作日|久|长时间)")
 _DAYS = re.compile(r"几天|多少天")
@@ -76,6 +77,7 @@ def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
             return f"现有文件没有说“{'、'.join(missing)}”，所问的前提在文件中找不到依据。"
     if query.form == "who" or "叫什么" in query.text:
         missing = [role for role in _ROLE.findall(query.text) if role not in said]
+        missing += [role for role in _WHO_IS.findall(query.text) if not names_one(role, text)]
         if missing:
             return f"现有文件没有写明{'、'.join(missing)}是谁。"
     if (asked := _WHICH_N.search(query.text)) and (count := number(asked.group(1))) and count > 2:

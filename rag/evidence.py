@@ -17,7 +17,7 @@ from rag.query import Query
 from rag.retrieval import Found, Retriever
 from rag.schema import Document, Evidence, Hit, Span
 from rag.text import NUMERAL, clauses, compact, sentences
-from rag.values import asked_for, has_value, thing_asked
+from rag.values import asked_for, has_value, section_asked, thing_asked
 
 LEANING = ("对此", "上述", "其中", "此外", "同时", "据此", "为此", "以上", "前款", "该", "其", "这", "但", "并", "否则", "逾期")
 """A sentence that begins so leans on the one before it."""
@@ -42,7 +42,9 @@ _LONGEST_VALUES = 100
 """Characters of a first line that goes on to give several values."""
 _ENDS = ("。", "！", "？", "\n")
 _JOINED = ("且", "并", "以及", "但", "而", "则", "或者", "又", "也", "还")
-_UNFINISHED = re.compile(rf"(?:的|时|后|前|之日起|情况下|期间)[，,]$|^第[{NUMERAL}]+条\s*[^，。]{{1,8}}[，,]$")
+_UNFINISHED = re.compile(
+    rf"(?:的|时|后|前|之日起|情况下|期间)[，,]$|^第[{NUMERAL}]+条\s*[^，。]{{1,8}}[，,]$"
+    r"|(?:^|[，,；;：:])[^，,。；;]{0,6}?(?:如果|如(?![实期数同下何上前此今])|若(?!干)|一旦|凡(?!事)|倘若)[^，,。；;]*[，,]$")
 """A clause that waits for the next one: a condition, a time, the name of an article's matter."""
 _ARTICLE = re.compile(rf"^第[{NUMERAL}]+条\s+")
 _LONGEST_ITEM = 110
@@ -212,7 +214,8 @@ def quoted(
     valued = partial(has_value, query)
     point = _point(clauses(text), lambda run: retriever.share(found, document.id, run) + _HAS_VALUE * valued(run), valued)
     named, thing = f"{_named_by(document, span)}\n{text}", thing_asked(query)
-    said = retriever.share(found, document.id, point) + bool(thing and thing in named)
+    section, heading = section_asked(query), path[-1] if path else ""
+    said = retriever.share(found, document.id, point) + bool(thing and thing in named) + bool(section and section in heading)
     return Evidence(document, path, span, text, point, said, round(score, 4))
 
 
