@@ -7,7 +7,7 @@ from rag.text import HAN, NUMERAL
 from rag.verdicts import verdict
 
 _PHONE = re.compile(
-    r"(?<![\d-])(?:0\d{2,3}[-－—]?\d{7,8}(?:[-转]\d{1,5})?|1[3-9]\d{9}|400-?\d{3}-?\d{4}|12\d{3}|\d{7,8})(?!\d)"
+    r"(?<![\d-])(?:0\d{2,3}[-－—]?\d{7,8}(?:[-转]\d{1,5})?|1[3-9]\d{9}|400-?\d{3}-?\d{4}|(?:12|95|96)\d{3}|100(?:00|10|86)|\d{7,8})(?!\d)"
 )
 _MOBILE = re.compile(r"(?<![\d-])1[3-9]\d{9}(?!\d)")
 DATE = re.compile(
@@ -40,7 +40,7 @@ _SECTION_ASKED = re.compile(
 _AMOUNT = rf"(?:\d[\d,，.]*|[{NUMERAL}百千万]+)(?:余|多)?(?:万|亿)?"
 _ANY_NUMBER = re.compile(rf"\d|[{NUMERAL}]{{2,}}|[{NUMERAL}](?={_UNITS})")
 _BOUND_BEFORE = "(?:不超过|不得超过|不少于|不得少于|不低于|不高于|至少|至多|最多|超过|约|近)?"
-_BOUND_AFTER = "(?:[之及]?以[上下内]|左右|之内)?"
+_BOUND_AFTER = "(?:[之及]?以[上下内]|左右|之内|[之以]?前|起)?"
 PENALTY = "怎么处罚"
 """What `kind_asked` calls a penalty."""
 _PENALTY_ASKED = re.compile(r"(?:怎么|如何|怎样|什么|哪些|何种|受到?|给予)(?:的)?(?:处罚|处分|惩罚|惩处)|怎么罚|罚多少|判几年|判多少年|判多久|怎么判")
@@ -70,7 +70,7 @@ def asked_for(query: Query) -> re.Pattern[str] | None:
         if not (unit and unit.group(1)) or unit.group(1) in _COUNTED_OFF:
             return _ANY_NUMBER
         same = next((f"[{alike}]" for alike in _ALIKE if unit.group(1) in alike), re.escape(unit.group(1)))
-        same = {"岁": "周?岁", "年": "(?:年|个月)"}.get(unit.group(1), same)
+        same = {"岁": "周?岁", "年": "(?:年|个月)", "天": "(?:天|个?(?:工作|自然)?日)"}.get(unit.group(1), same)
         return re.compile(rf"{_AMOUNT}{same}")
     if query.form == "when":
         return _YEAR_OR_DATE if _YEAR_ASKED.search(query.text) else _WHEN
