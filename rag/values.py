@@ -39,7 +39,7 @@ _SECTION_ASKED = re.compile(
     "(目标|原则|任务|范围|对象|条件|职责|目的|意义|依据|标准|时间|地点|期限|背景|思路|方式|程序|流程|内容)(?:都|分别|具体)?(?:是|有|包括|为)(?:什么|哪些|啥|哪里|多少)")
 _AMOUNT = rf"(?:\d[\d,，.]*|[{NUMERAL}百千万]+)(?:余|多)?(?:万|亿)?"
 _ANY_NUMBER = re.compile(rf"\d|[{NUMERAL}]{{2,}}|[{NUMERAL}](?={_UNITS})")
-_BOUND_BEFORE = "(?:不超过|不得超过|不少于|不得少于|不低于|不高于|至少|至多|最多|超过|约|近)?"
+_BOUND_BEFORE = "(?:每(?:个子女|人|名|位|个|户|家|月|年|天|日|次|件|吨|小时|平方米|学期|学年))*(?:不超过|不得超过|不少于|不得少于|不低于|不高于|至少|至多|最多|超过|约|近)?"
 _BOUND_AFTER = "(?:[之及]?以[上下内]|左右|之内|[之以]?前|起)?"
 PENALTY = "怎么处罚"
 """What `kind_asked` calls a penalty."""
@@ -70,7 +70,7 @@ def asked_for(query: Query) -> re.Pattern[str] | None:
         if not (unit and unit.group(1)) or unit.group(1) in _COUNTED_OFF:
             return _ANY_NUMBER
         same = next((f"[{alike}]" for alike in _ALIKE if unit.group(1) in alike), re.escape(unit.group(1)))
-        same = {"岁": "周?岁", "年": "(?:年|个月)", "天": "(?:天|个?(?:工作|自然)?日)"}.get(unit.group(1), same)
+        same = {"岁": "周?岁", "年": "(?:年|个月)", "天": "(?:天|个?(?:工作|自然)日|日(?=[之以]?内))"}.get(unit.group(1), same)
         return re.compile(rf"{_AMOUNT}{same}")
     if query.form == "when":
         return _YEAR_OR_DATE if _YEAR_ASKED.search(query.text) else _WHEN
