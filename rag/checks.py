@@ -7,12 +7,12 @@ alone, or a leader without the office asked about, speaks of the matter and answ
 import re
 from collections.abc import Sequence
 
-from rag.emphasis import ASKING
 from rag.premises import names_one, person, unfounded
 from rag.query import Query
 from rag.schema import Evidence
 from rag.text import NUMERAL, compact, normalise, number, segments
 from rag.values import DATE, HOW_LONG, LASTING, PENALTY, asked_for, kind_asked
+from rag.vocabulary import ASKING
 
 # 称为什么, 为何人 ask what or who it is.
 _WHY = re.compile(r"(?<![称名叫誉改算作列化认聘评])为什么(?!职|形|样|[？?。]?$)|(?<![称名叫誉改算作列化认聘评])为何(?![人物处地]|[？?。]?$)"

@@ -13,14 +13,8 @@ import numpy as np
 
 from rag.glossary import Term, terms
 from rag.text import HAN, bigrams, segments, simplified
-from rag.vocabulary import ABBREVIATIONS, ALIKE
+from rag.vocabulary import ABBREVIATIONS, ALIKE, ASKING
 
-ASKING = re.compile(
-    r"请问|请教|多长时间|多久|多长|多大|多远|多高|最长|最短|最晚|最早|最迟|一共|总共|到底|究竟|大概|大约|能不能|可不可以|要不要|需不需要|用不用|是不是|有没有|"
-    r"哪一?天|哪一?年|哪里|哪儿|几点|几号|什么时候|什么时间|什么|哪些|哪个|哪几|如何|怎么样|怎么|怎样|多少|为何|为什么|有何|是否|能否|可否|是指|指的是|的|了|吗|呢|是|有|"
-    r"对于|对|在|和|与|及|将|被|等|进行|做出|做了|采取|要求|规定|措施|情况|内容|方面|期间|有关|相关|具体|应该|应当|应|可以|需要|需|关于|我们|我|你|他|"
-    r"要|得|该|会|能|几|谁|哪|让|给|把|说|\W", re.I,
-)
 _ASKING_SHARE = 0.2
 _ACROSS_SHARE = 0.4
 """A pair of characters that belong to two words says less than a pair inside one."""

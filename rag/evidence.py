@@ -44,10 +44,12 @@ _ENDS = ("。", "！", "？", "\n")
 _JOINED = ("且", "并", "以及", "但", "而", "则", "或者", "又", "也", "还")
 _UNFINISHED = re.compile(
     rf"(?:的|时|后|前|之日起|情况下|期间)[，,]$|^第[{NUMERAL}]+条\s*[^，。]{{1,8}}[，,]$"
-    r"|(?:^|[，,；;：:])[^，,。；;]{0,6}?(?:如果|如(?![实期数同下何上前此今])|若(?!干)|一旦|凡(?!事)|倘若)[^，,。；;]*[，,]$"
-    r"|(?:^|[，,。；;：:\n])\s*(?:根据|依据|按照|依照|遵照|经(?!常|营|济|费|办)|鉴于|随着|为了|为(?=进一步|切实|全面|深入|加强|贯彻|落实|规范|推动|做好|保障|认真|有效|加快|确保|方便|防止|维护))"
+    r"|(?:^|[，,；;：:])[^，,。；;]{0,6}?(?:如果|如(?![实期数同下何上前此今])|若(?!干)|一旦|凡(?!事)|倘若)[^，,。；;]*[，,]$")
+"""A clause that waits for the next one, which cannot be without it: a condition, a time, the name of an article's matter."""
+_LEADS_UP = re.compile(
+    r"(?:^|[，,。；;：:\n])\s*(?:根据|依据|按照|依照|遵照|经(?!常|营|济|费|办)|鉴于|随着|为了|为(?=进一步|切实|全面|深入|加强|贯彻|落实|规范|推动|做好|保障|认真|有效|加快|确保|方便|防止|维护))"
     r"[^，,。；;]*[，,]$")
-"""A clause that waits for the next one: a condition, a time, the name of an article's matter."""
+"""A clause that only leads up to the next one, which can be without it."""
 _ARTICLE = re.compile(rf"^第[{NUMERAL}]+条\s+")
 _LONGEST_ITEM = 110
 """Characters of sentences that stay together in a list; a longer sentence stands alone."""
@@ -240,15 +242,19 @@ def _point(parts: Sequence[str], share: Callable[[str], float], valued: Callable
             continue
         run = ""
         for n, part in enumerate(parts[start:], start):
-            if run and not _UNFINISHED.search(run) and len(run) + len(part) > LONGEST_POINT:
+            if run and not _waits(run) and len(run) + len(part) > LONGEST_POINT:
                 break
             run += part
-            if n + 1 == len(parts) or not _UNFINISHED.search(run):
+            if n + 1 == len(parts) or not _waits(run):
                 runs.append((share(run) - 0.001 * len(run), start, n + 1, run))
     most = max((worth for worth, *_ in runs), default=0.0)
     good = [(start, -worth, end, run) for worth, start, end, run in runs if worth >= AS_GOOD * most]
     _, _, end, point = min(good, default=(0, 0.0, 1, "".join(parts[:1])))
     return _ARTICLE.sub("", point + _alike(point, parts[end:], valued)).rstrip("，,；;。：: ")
+
+
+def _waits(run: str) -> bool:
+    return bool(_UNFINISHED.search(run) or _LEADS_UP.search(run))
 
 
 def _alike(point: str, parts: Sequence[str], valued: Callable[[str], bool]) -> str:
@@ -258,7 +264,7 @@ def _alike(point: str, parts: Sequence[str], valued: Callable[[str], bool]) -> s
         if (point + out + waiting).endswith(_ENDS) or len(point + out + waiting + part) > _LONGEST_VALUES:
             break
         waiting += part
-        if not _UNFINISHED.search(waiting):
+        if not _waits(waiting):
             if not valued(waiting):
                 break
             out, waiting = out + waiting, ""

@@ -58,7 +58,7 @@ def unfounded(query: Query, evidence: Sequence[Evidence]) -> str:
 
 def _other_years(asked: re.Match[str], evidence: Sequence[Evidence]) -> str:
     """Why documents that speak of 2024-2025 do not answer for 2025-2026, "" when they speak of those or of none."""
-    whole = compact(normalise("\n".join(dict.fromkeys(item.document.text for item in evidence))))
+    whole = compact(normalise("\n".join(dict.fromkeys(text for item in evidence for text in (item.text, item.document.text)))))
     spans = {found.groups() for found in _YEARS.finditer(whole)}
     if asked.groups() in spans or not any(set(span) & set(asked.groups()) for span in spans):
         return ""
@@ -69,7 +69,7 @@ def names_one(role: str, text: str) -> bool:
     """Whether the text names a person who has the role: 县长王某某, 王某某任县长."""
     near = [*re.finditer(rf"{role}[：:，,\s]?({_NAMED.pattern})", text),
             *re.finditer(rf"({_NAMED.pattern})(?:同志)?[，,、:：(（\s]?(?:现?任|担任|为|是)?[^，,。；;、]{{0,12}}?{role}", text)]
-    return any(not known_word(found[1][:2]) and not known_word(found[1]) for found in near)
+    return any(not known_word(found[1][:2]) for found in near)
 
 
 def _amount(found: re.Match[str]) -> tuple[float, str]:

@@ -7,7 +7,6 @@ an office, a 文号, a title in 《》, a section number. What is recognised her
 
 import datetime as dt
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
@@ -114,6 +113,9 @@ class Query:
     labels: tuple[tuple[int, str], ...] = ()
     """Sections asked for: (7, "条"), (3, "部分")."""
     assumptions: tuple[str, ...] = ()
+    completed: tuple[str, ...] = ()
+    """The question with the topic of the one before it, in more than one way, where it says so little (要收费吗？) that it may
+    lean on it."""
     within: str = ""
     """Id of the one document that is asked, because the question leans on the answer before it."""
     listed: tuple[str, ...] | None = None
@@ -156,18 +158,14 @@ class Query:
         return Interpreted(self.text, {k: v for k, v in shown.items() if v}, self.assumptions)
 
 
-def understand(question: str, history: Sequence[str] = (), today: dt.date | None = None, longest: int = 2000) -> Query:
-    """The question with its slots.
+def understand(question: str, today: dt.date | None = None, longest: int = 2000) -> Query:
+    """The question with its slots, as it stands by itself: see `rag.conversation` for one that does not.
 
-    history: earlier questions of the conversation, oldest first. today: what relative years count from.
-    Raises QuestionError when the question is empty, a single character or longer than `longest` characters.
+    today: what relative years count from. Raises QuestionError when the question is empty, a single character or longer than `longest` characters.
     """
     text = _checked(question, longest)
     bare = _CODE.sub(" ", text).strip()
     text, assumptions = _grounded(bare if sum(map(str.isalnum, bare)) > 1 else "？", today or dt.date.today())
-    if history:
-        text, note = _standalone(text, [simplified(readable(h)) for h in history if h.strip()])
-        assumptions += note
     return _slots(text, tuple(assumptions))
 
 
@@ -249,84 +247,3 @@ def _offices(text: str) -> list[str]:
         found |= {name + office: None for (name, (_, end)), (start, office) in product(named, offices_in_english(text))
                   if 0 < start - end <= _APART}
     return [name for name in found if not any(other != name and other.endswith(name) for other in found)]
-
-
-# ---------------------------------------------------------------- conversation
-
-_LEANS = re.compile(
-    r"^(那|那么|那如果|还有|另外|其中|上面|上述|前面|它|他们|这个|这份|这些|那个|那份|该|此|具体|再|换成|如果是|and |what about|how about)"
-    r"|(呢|的呢)[？?]?\s*$|第[一二三四五六七八九十\d]+[条点项个款]|这(份|个|篇|条)|上述|前者|后者|它的|其(他|余)", re.I)
-_BARE = re.compile(r"^(谁|什么时候|何时|多少|几|哪里|在哪|为什么|怎么|如何|电话|依据)[^，。]{0,8}[？?]?$")
-_ABOUT = re.compile(r"^(?:那|那么|那如果|如果是|换成|还有|再看|and|what about|how about)?[，,\s]*(.{1,24}?)(?:的?呢|怎么样|如何)?[？?。.\s]*$", re.I)
-
-
-def _standalone(text: str, history: list[str]) -> tuple[str, list[str]]:
-    """The question completed from the one before it, or left alone when it stands by itself."""
-    if not history or not (_LEANS.search(text) or _BARE.search(text)):
-        return text, []
-    earlier = history[0] if len(history) == 1 else _standalone(history[-1], history[:-1])[0]
-    earlier = _slots(earlier, ()).text
-    new, old = _slots(text, ()), _slots(earlier, ())
-    about = _ABOUT.match(text)
-    if about and (text.rstrip("？?。 ").endswith("呢") or re.match(r"(and|what about|how about)", text, re.I)):
-        swapped = _swapped(earlier, old, new)
-        if swapped:
-            return swapped, [f"按上一问补全为：{swapped}"]
-        topic = about.group(1)
-        merged = f"{_scope(old)}{topic}{_asks(earlier)}"
-        return merged, [f"按上一问补全为：{merged}"]
-    lead = _scope(old, new)
-    body = re.sub(r"^(那么?|还有|另外|再)[，,]?", "", text)
-    merged = f"{earlier.rstrip('？?。 ')}，{body}" if not lead or _BARE.search(text) else f"{lead}{body}"
-    return merged, [f"按上一问补全为：{merged}"]
-
-
-def _swapped(earlier: str, old: Query, new: Query) -> str | None:
-    """The earlier question with the newly named office or place, year or festival in place of its own."""
-    out = earlier
-    for mine, theirs in ((_who(new), _who(old)), (_when(new), _when(old)), (new.festivals[:1], old.festivals[:1])):
-        if not mine or mine == theirs:
-            continue
-        said = _said(out, theirs[0]) if theirs else ""
-        out = out.replace(said, mine[0], 1) if said else mine[0] + out
-    return out if out != earlier else None
-
-
-def _who(query: Query) -> tuple[str, ...]:
-    return query.offices[:1] or query.places[:1]
-
-
-def _when(query: Query) -> tuple[str, ...]:
-    return tuple(f"{y}年" for y in query.years[:1])
-
-
-def _said(text: str, slot: str) -> str:
-    """How `text` writes the slot: a place with its suffix, a festival in any of its forms."""
-    if slot in FESTIVALS:
-        found = FESTIVAL_WORD[slot].search(text)
-    else:
-        found = re.search(rf"{re.escape(slot)}(?:省|市|州|自治区|(?=))", text)
-    return found.group() if found else ""
-
-
-def _scope(old: Query, new: Query | None = None) -> str:
-    """The earlier slots that the new question does not name itself, as words in front of it."""
-    parts = []
-    if old.titles and not (new and new.titles):
-        parts.append(f"《{old.titles[0]}》")
-    elif old.numbers and not (new and new.numbers):
-        parts.append(old.numbers[0])
-    else:
-        if old.years and not (new and new.years):
-            parts.append(f"{old.years[0]}年")
-        if (old.offices or old.places) and not (new and (new.offices or new.places)):
-            parts.append((old.offices or old.places)[0])
-        if old.festivals and not (new and new.festivals):
-            parts.append(old.festivals[0])
-    return "".join(parts)
-
-
-def _asks(question: str) -> str:
-    """The asking part of a question: from its question word on, else all of it."""
-    found = re.search(r"(有哪些|有什么|是什么|是多少|怎么|如何|由谁|什么时候|何时|要求|多少|哪些).*$", question)
-    return found.group() if found else question

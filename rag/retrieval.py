@@ -301,6 +301,13 @@ class Retriever:
         share = [self.share(found, hit.document.id, hit.passage.text[s.start : s.end]) for s in spans]
         return late_interaction(best_matches(found.encoded.tokens, *parts), token_weights), np.array(share)
 
+    def told(self, found: "Found", document_id: str) -> float:
+        """Weighted share in [0, 1] of the question's bigrams that the document has; 1 when the question hardly says anything."""
+        weights = found.emphasis.weights
+        if not len(weights) or weights.max() < _HARDLY * self._rarity("bigrams", ""):
+            return 1.0
+        return float(weights @ found.emphasis.said_in(self._whole(document_id)) / weights.sum())
+
     def idf(self, pair: str) -> float:
         """Weight of a bigram in the collection: the rarer, the more it says."""
         return self._rarity("bigrams", pair)
@@ -315,6 +322,8 @@ class Retriever:
 
 _FRAME_PENALTY = 3.0
 """The head of a document has all the words of its matter and says nothing of it."""
+_HARDLY = 0.25
+"""Weight of a question's weightiest words, over the weightiest there could be, below which it only asks."""
 _MET_SHARE = 0.1
 """What is left of the weight of a slot's words inside a document that the slot is true of."""
 

@@ -9,9 +9,9 @@ stands in; it is replaced only by one of the same sound that makes a word which 
 from collections.abc import Callable, Set
 from functools import cache
 
-from rag.emphasis import ASKING
 from rag.places import find_places
 from rag.text import HAN_CHARACTER, NUMERAL, frequent_characters, known_word, segments
+from rag.vocabulary import ASKING
 
 _FUNCTION = frozenset("的了在对和与及或是有为被把给向从到由按就都也要能会可不没吗呢这那哪个里上中下内外前后时等且但而则每各放办交领发做看找去来买卖查报开停用走住罚扣先再才只还又已最更很太约共仅打")
 """Characters that stand alone in any sentence: never taken for a typo."""

@@ -40,7 +40,7 @@ _SECTION_ASKED = re.compile(
 _AMOUNT = rf"(?:\d[\d,，.]*|[{NUMERAL}百千万]+)(?:余|多)?(?:万|亿)?"
 _ANY_NUMBER = re.compile(rf"\d|[{NUMERAL}]{{2,}}|[{NUMERAL}](?={_UNITS})")
 _BOUND_BEFORE = "(?:每(?:个子女|人|名|位|个|户|家|月|年|天|日|次|件|吨|小时|平方米|学期|学年))*(?:不超过|不得超过|不少于|不得少于|不低于|不高于|至少|至多|最多|超过|约|近)?"
-_BOUND_AFTER = "(?:[之及]?以[上下内]|左右|之内|[之以]?前|起)?"
+_BOUND_AFTER = "(?:[之及]?以[上下]|左右|[之以]?[内前]|起)?"
 PENALTY = "怎么处罚"
 """What `kind_asked` calls a penalty."""
 _PENALTY_ASKED = re.compile(r"(?:怎么|如何|怎样|什么|哪些|何种|受到?|给予)(?:的)?(?:处罚|处分|惩罚|惩处)|怎么罚|罚多少|判几年|判多少年|判多久|怎么判")

@@ -1,4 +1,6 @@
-"""Words that people use and words that documents use for the same thing. Reviewed by hand: only what says the same."""
+"""Words that people use and words that documents use for the same thing, and words that only ask. Reviewed by hand: only what says the same."""
+
+import re
 
 # Colloquial → official: a question is rewritten so, hence only where the official word says exactly the same.
 SYNONYMS = (
@@ -66,6 +68,7 @@ ALIKE = tuple(tuple(line.split()) for line in """
 丢了 遗失 丢失
 过期 到期 届满
 办下来 办结 办理时限 办理期限 审批决定 许可决定
+批下来 批准 审批 核准 办结
 能办好 办结 办理时限 办理期限 审批决定 许可决定
 免费 不收费 不收取费用 不收取任何费用
 收费 收取费用
@@ -135,3 +138,11 @@ ALIKE = tuple(tuple(line.split()) for line in """
 地点 地址
 成立 组建 设立
 """.strip().splitlines())
+
+ASKING = re.compile(
+    r"请问|请教|多长时间|多久|多长|多大|多远|多高|最长|最短|最晚|最早|最迟|一共|总共|到底|究竟|大概|大约|能不能|可不可以|要不要|需不需要|用不用|是不是|有没有|"
+    r"哪一?天|哪一?年|哪里|哪儿|几点|几号|什么时候|什么时间|什么|哪些|哪个|哪几|如何|怎么样|怎么|怎样|多少|为何|为什么|有何|是否|能否|可否|是指|指的是|的|了|吗|呢|是|有|"
+    r"对于|对|在|和|与|及|将|被|等|进行|做出|做了|采取|要求|规定|措施|情况|内容|方面|期间|有关|相关|具体|应该|应当|应|可以|需要|需|关于|我们|我|你|他|"
+    r"要|得|该|会|能|几|谁|哪|让|给|把|说|\W", re.I,
+)
+"""What only makes a question of its matter."""
