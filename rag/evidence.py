@@ -33,7 +33,7 @@ _FURNITURE = re.compile(r"^\s*(?:发布(?:日期|时间)|(?:信息|文章)?来�
 _AS_MUCH = 0.8
 """Share of what the best hit says that a passage with the value has to say to be heard before it."""
 _LONGEST_NAME = 16
-_DAY = re.compile(rf"[\d{NUMERAL}]{{4}}年[\d{NUMERAL}]{{1,2}}月[\d{NUMERAL}]{{1,3}}[日号]")
+_DAY = re.compile(rf"[\d{NUMERAL}]{{4}}年[\d{NUMERAL}]{{1,2}}月(?:[\dXx某*{NUMERAL}]{{1,3}}[日号])?")
 _DATED = re.compile("时间|日期|期限|截止|[：:]$")
 """How a line ends after which a bare date is no signature's."""
 _AROUND_TITLE = 6
