@@ -31,6 +31,8 @@ _TITLED = re.compile(r"[^\s，。；]{6,60}\s+[^\s][^\n]{0,200}[。；]")
 _FLAT_LINE = 150
 _FULL = 0.8
 _SHARE = 0.5
+_LEAST_SHARE, _BEYOND = 0.25, 0.02
+"""Fewer lines may be full where hardly any is longer: many short paragraphs broken at one width."""
 
 
 class _Widths(dict[str, int]):
@@ -138,7 +140,9 @@ def wrap_width(found: Sequence[Line]) -> int | None:
     counts = Counter(widths)
     best = max(counts, key=lambda w: (sum(counts[w - d] for d in range(5)), -w))
     full = [line for line in found if best - 4 <= line.width <= best]
-    enough = len(full) >= _SHARE * len(widths) and 20 <= best <= 160
+    many = len(full) >= _SHARE * len(widths)
+    edge = len(full) >= _LEAST_SHARE * len(widths) and sum(w > best for w in widths) <= _BEYOND * len(widths)
+    enough = (many or edge) and 20 <= best <= 160
     open_ended = sum(not finished(line.text) for line in full) >= 0.6 * len(full)
     prose = sum(bool(re.search("[，。]", line.text)) for line in full) >= 0.3 * len(full)
     return best if enough and open_ended and prose else None
