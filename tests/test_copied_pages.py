@@ -117,7 +117,7 @@ def test_the_heading_of_a_page_wins_over_the_name_of_the_program_that_shows_it(t
 
 def test_many_short_paragraphs_broken_at_one_width() -> None:
     sentence = "采购人应当在规定期限内，将采购文件送达供应商并对其内容负责，不得以任何理由拒绝或者拖延办理有关手续"
-    broken = "".join(f"第{n}条 {sentence[:31]}\n{sentence[31:]}。\n（一）按时。\n" for n in "一二三四五六七八九")
+    broken = "".join(f"第{n}条 {sentence[:31]}\n{sentence[31 : 36 + at]}。\n（一）按{'时' * at}。\n" for at, n in enumerate("一二三四五六七八九"))
     assert wrap_width(lines(broken)) is not None
     assert wrap_width(lines("".join(f"第{n}条 {sentence[: 12 + 4 * at]}。\n" for at, n in enumerate("一二三四五六七八九")))) is None
 
