@@ -159,3 +159,28 @@ def test_text_drawn_as_shapes_counts_as_scanned(monkeypatch: pytest.MonkeyPatch)
     data = "%PDF-1.4\n" + "".join(f"{n} 0 obj\n{o}\nendobj\n" for n, o in enumerate(objects, 1)) + "trailer\n<< /Root 1 0 R /Size 5 >>\n%%EOF\n"
     with pytest.raises(pdf.Scanned):
         pdf.read_pdf(data.encode(), "a.pdf")
+
+
+MENU = "网站首页\n政务公开\n办事服务\n走进某县\n当前位置：首页 > 政务公开 > 通知公告\n"
+FOOT = "【打印】 【关闭】\n上一篇：关于某事的公告\n相关链接：\n某部网站\n某省人民政府\n主办：某县人民政府办公室\n"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md"])
+def test_menus_above_and_links_below_a_copied_page(tmp_path: Path, name: str) -> None:
+    notice = f"关于停水的通知\n各用户：\n{BODY}某县水务公司\n2025年9月19日\n"
+    document = loaded(tmp_path, MENU + notice + FOOT, name)
+    assert (document.meta.title, document.meta.issuers, document.meta.issued_on) == ("关于停水的通知", ("某县水务公司",), "2025-09-19")
+    assert "".join(body_of(document)) == notice.replace("\n", "")
+    assert loaded(tmp_path, notice, name).meta.title == "关于停水的通知"
+
+
+def test_a_list_of_short_lines_is_no_menu(tmp_path: Path) -> None:
+    document = loaded(tmp_path, f"值班表\n元旦\n张三\n李四\n春节\n王五\n{BODY}")
+    assert document.meta.title == "值班表" and "张三" in body_of(document)
+
+
+def test_a_short_letter_broken_at_one_width(tmp_path: Path) -> None:
+    words = "为配合某路改造工程,我公司计划于九月二十日夜间对供水管道实施迁改作业,施工期间沿线用户停水,如遇特殊情况,恢复时间顺延,请广大用户提前做好蓄水准备,给您带来的不便敬请谅解"
+    broken = "\n".join(words[at : at + 20] for at in range(0, len(words), 20))
+    document = loaded(tmp_path, f"停水公告\n尊敬的用户:\n{broken}。\n某水务公司\n2025年9月19日\n")
+    assert words + "。" in ["".join(piece.split()) for piece in body_of(document)] and document.meta.issuers == ("某水务公司",)

@@ -38,8 +38,8 @@ _THUS = re.compile("特此(通知|公告|通告|通报|批复|函复|复函|公�
 _REPLY = {"函复": "复函"}
 _OLD = re.compile("同时废止|停止执行|不再执行")
 _BAR = re.compile("来源|浏览|点击|阅读|字[号体]|打印")
-_MOST_SIGNED = 4
-"""A file with more signatures is a collection of documents: none of them is its own."""
+_FAR_INSIDE = 15_000
+"""Characters before and behind a signature that make it one document's of a collection."""
 _NEAR_TOP, _BAR_WITHIN = 15, 2000
 _LED = re.compile(r"[\u4e00-\u9fff]{2,30}令\s?第\s?\d{1,4}\s?号(?=\s*[-—–:：]+\s*\S{6})")
 """The number of a decree before the name of what it publishes, in one line."""
@@ -67,7 +67,8 @@ class _Reader:
         self.byline = next((b.text[-24:] for b in blocks if "记者" in b.text[-24:]), "") if page else ""
         self.head = [] if page else head_of(self.blocks)
         signed = [s for s in found if s.kind == "signature"]
-        signature = signed[0] if 0 < len(signed) <= _MOST_SIGNED else None
+        inside = signed and min(signed[0].start, len(text) - signed[0].end) > _FAR_INSIDE
+        signature = signed[0] if signed and not inside else None
         self.signature = [b for b in blocks if signature and signature.start <= b.start < signature.end]
         imprint = next((s for s in found if s.kind == "imprint"), None)
         self.imprint = [b for b in blocks if imprint and imprint.start <= b.start < imprint.end]

@@ -7,6 +7,7 @@ from rag.loading.clipped import is_clipped, read_clipped
 from rag.loading.content import Content, Given
 from rag.loading.dates import DATE, iso
 from rag.loading.layout import Line, lines, paragraphs, wrap_width
+from rag.loading.menus import without_menus
 from rag.schema import Span
 
 _HEADING = re.compile(r"(#{1,6})\s+(?=\S)")
@@ -21,7 +22,7 @@ def read_txt(text: str) -> Content:
     """A plain text, whose lines may have been broken at a fixed width."""
     if is_clipped(text):
         return read_md(text)
-    found = lines(text)
+    found = without_menus(lines(text))
     width = wrap_width(found)
     return Content(text, paragraphs(text, found, width), width is not None)
 
@@ -31,6 +32,7 @@ def read_md(text: str) -> Content:
     found = [_markdown(line) for line in lines(text)]
     if is_clipped(text):
         return read_clipped(text, found)
+    found = without_menus(found)
     front = _FRONT.match(text)
     if front and ":" in front["keys"]:
         found = [replace(x, kind="furniture") if x.start < front.end() else x for x in found]
