@@ -42,13 +42,13 @@ def test_one_label_makes_no_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", [
     "时间:2021-12-07 14:27 来源: 县应急管理局 浏览次数:", "2024年07月05日 14:05 来源：某采购网 【打印】 【显示概要】", "- 上一篇:无", "归档时间:2018-11-21",
     "首页 法规 购买服务 监督检查 信息公告当前位置：首页 » 公告 » 公开招标公告", "第一章 投标邀请.......................... 3", "附则………………………………………17",
-    "© 1999-2024 某某部 版权所有 | 联系我们", "朗读",
+    "© 1999-2024 某某部 版权所有 | 联系我们", "朗读", ">政务频道 >政务公开 >本局文件", "• 时间:2023-05-04 08:58:16",
 ])
 def test_bars_and_contents_are_no_content(line: str) -> None:
     assert is_furniture(line)
 
 
-@pytest.mark.parametrize("line", ["服务平台热线：400-000-0000（注册问题咨询）", "时间：2021年12月7日下午2点，地点：三楼会议室。", "投标总价：……元"])
+@pytest.mark.parametrize("line", ["服务平台热线：400-000-0000（注册问题咨询）", "时间：2021年12月7日下午2点，地点：三楼会议室。", "时间：2021年12月7日", "投标总价：……元"])
 def test_what_only_resembles_a_bar_is_kept(line: str) -> None:
     assert not is_furniture(line)
 
@@ -184,3 +184,9 @@ def test_a_short_letter_broken_at_one_width(tmp_path: Path) -> None:
     broken = "\n".join(words[at : at + 20] for at in range(0, len(words), 20))
     document = loaded(tmp_path, f"停水公告\n尊敬的用户:\n{broken}。\n某水务公司\n2025年9月19日\n")
     assert words + "。" in ["".join(piece.split()) for piece in body_of(document)] and document.meta.issuers == ("某水务公司",)
+
+
+def test_blanks_that_became_question_marks(tmp_path: Path) -> None:
+    document = loaded(tmp_path, f"关于检查的通知\n各单位:\n??一、检查内容\n??{BODY}??二、检查时间\n??{BODY}某县民政局\n??2018年5月14日\n")
+    assert [s.path[-1] for s in document.sections] == ["一、检查内容", "二、检查时间", "落款"] and document.meta.issued_on == "2018-05-14"
+    assert not any("?" in piece for piece in body_of(document))

@@ -18,6 +18,8 @@ from rag.loading.numbering import mark
 
 _LINE = re.compile(r"[^\n\r\f\v\x1c-\x1e\x85\u2028\u2029]+")
 _BLANKS = re.compile(r"\s+")
+_LOST = re.compile(r"(?:\?\?|\ufffd{1,4}|[□■]{2})\s*(?=[\u4e00-\u9fff（(\d《“])")
+"""What became of the two wide blanks before a paragraph where a program did not know them."""
 TITLE_END = re.compile(
     r"(?:通知|意见|办法|决定|公告|通告|方案|规定|细则|条例|措施|批复|函|纪要|报告|规划|制度|指引|指南)(?:[（(].{0,20}[)）])?$")
 BYLINE = re.compile(r"(?:^|[。！？”\s])[^，。！？：\s]{0,12}(?:记者|通讯员)[\s：:]*[\u4e00-\u9fff]{2,4}(?:[\s、]+[\u4e00-\u9fff]{2,4}){0,8}$")
@@ -81,7 +83,10 @@ def lines(text: str) -> list[Line]:
         gap = gap and bool(re.search(r"\n\s*\n|\r\s*\r", text[last : found.start()]))
         last = found.end()
         start = found.start() + len(raw) - len(raw.lstrip())
-        indent = raw[:1] == "\u3000" or raw[:4].isspace() or raw[:1] == "\t"
+        lost = _LOST.match(bare)
+        if lost:
+            start, bare = start + lost.end(), bare[lost.end() :]
+        indent = raw[:1] == "\u3000" or raw[:4].isspace() or raw[:1] == "\t" or lost is not None
         editor = _EDITOR.search(bare, max(len(bare) - 50, 0))
         stop = editor.start() if editor else len(bare)
         for begin, end in (*_pieces(bare[:stop], not out), *([(stop, len(bare))] if editor else [])):

@@ -37,7 +37,7 @@ _SAYS = re.compile("(通知|公告|通告|批复|答复|函复|通报|决定)如
 _THUS = re.compile("特此(通知|公告|通告|通报|批复|函复|复函|公示|预告|证明)[。！]?$")
 _REPLY = {"函复": "复函"}
 _OLD = re.compile("同时废止|停止执行|不再执行")
-_BAR = re.compile("来源|浏览|点击|阅读|字[号体]|打印")
+_BAR = re.compile("来源|浏览|点击|阅读|字[号体]|打印|时间|日期")
 _FAR_INSIDE = 15_000
 """Characters before and behind a signature that make it one document's of a collection."""
 _NEAR_TOP, _BAR_WITHIN = 15, 2000
