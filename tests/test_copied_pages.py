@@ -8,6 +8,7 @@ from rag.loading import load, ocr, pdf
 from rag.loading.furniture import is_furniture
 from rag.loading.layout import lines, wrap_width
 from rag.loading.overrides import completed
+from rag.loading.tables import row_lines
 from rag.schema import Document
 from rag.validity import Collection, status_of
 
@@ -190,3 +191,20 @@ def test_blanks_that_became_question_marks(tmp_path: Path) -> None:
     document = loaded(tmp_path, f"关于检查的通知\n各单位:\n??一、检查内容\n??{BODY}??二、检查时间\n??{BODY}某县民政局\n??2018年5月14日\n")
     assert [s.path[-1] for s in document.sections] == ["一、检查内容", "二、检查时间", "落款"] and document.meta.issued_on == "2018-05-14"
     assert not any("?" in piece for piece in body_of(document))
+
+
+def test_files_below_the_toolbar_stay(tmp_path: Path) -> None:
+    document = loaded(tmp_path, f"关于停水的通知\n各用户：\n{BODY}【打印】 【关闭】\n附件：停水范围.docx\n联系我们\n")
+    assert "附件：停水范围.docx" in body_of(document) and "联系我们" not in body_of(document)
+
+
+@pytest.mark.parametrize(("rows", "lines"), [
+    ([["会议主题", "功能测试"], ["会议时间", "3月2日", "会议地点", "二楼"], ["参会人员", "张三、李四"]], ["会议主题：功能测试", "会议时间：3月2日；会议地点：二楼", "参会人员：张三、李四"]),
+    ([["第1天", "集合，出发"], ["第2天", "参观，座谈"]], ["第1天　集合，出发", "第2天　参观，座谈"]),
+    ([["姓名", "单位", "电话"], ["张三", "民政局", "123"]], ["姓名：张三；单位：民政局；电话：123"]),
+    ([["日期", "地点"], ["3月2日", "二楼"], ["3月3日", "三楼"]], ["日期：3月2日；地点：二楼", "日期：3月3日；地点：三楼"]),
+    ([["姓名", "", "性别", ""], ["单位", "民政局", "电话", ""]], ["姓名　性别", "单位：民政局；电话"]),
+])
+def test_forms_and_tables(rows: list[list[str]], lines: list[str]) -> None:
+    width = max(map(len, rows))
+    assert row_lines([[*row, *[""] * (width - len(row))] for row in rows]) == lines
