@@ -208,3 +208,8 @@ def test_files_below_the_toolbar_stay(tmp_path: Path) -> None:
 def test_forms_and_tables(rows: list[list[str]], lines: list[str]) -> None:
     width = max(map(len, rows))
     assert row_lines([[*row, *[""] * (width - len(row))] for row in rows]) == lines
+
+
+def test_a_year_of_long_ago_is_not_what_a_letter_is_about(tmp_path: Path) -> None:
+    document = loaded(tmp_path, "某县教育局关于维修经费的请示\n县人民政府：\n3号楼建于1998年，现存在屋面渗漏等隐患，需经费86万元。\n某县教育局\n2024年6月3日\n")
+    assert document.meta.years == (2024,)

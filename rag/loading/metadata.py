@@ -40,7 +40,7 @@ _OLD = re.compile("同时废止|停止执行|不再执行")
 _BAR = re.compile("来源|浏览|点击|阅读|字[号体]|打印|时间|日期")
 _FAR_INSIDE = 15_000
 """Characters before and behind a signature that make it one document's of a collection."""
-_NEAR_TOP, _BAR_WITHIN = 15, 2000
+_NEAR_TOP, _BAR_WITHIN, _BACK = 15, 2000, 2
 _LED = re.compile(r"[\u4e00-\u9fff]{2,30}令\s?第\s?\d{1,4}\s?号(?=\s*[-—–:：]+\s*\S{6})")
 """The number of a decree before the name of what it publishes, in one line."""
 _DECREEING = re.compile("(?:令|公告|通告|决定)$")
@@ -55,6 +55,11 @@ def metadata(text: str, blocks: Sequence[Block], found: Sequence[Section], given
     """
     reader = _Reader(text, [b for b in blocks if b.content], found, dict(given or {}))
     return reader.read([b for b in blocks if not b.content])
+
+
+def _of_now(named: tuple[int, ...], issued: str | None) -> tuple[int, ...]:
+    """The years that a document issued then may be about: not the one in which a building was built."""
+    return tuple(year for year in named if not issued or year >= int(issued[:4]) - _BACK)
 
 
 class _Reader:
@@ -271,7 +276,7 @@ class _Reader:
         return replace(
             meta,
             kind=kind_of(title) if title else self._untitled_kind(opening),
-            years=years(title) or years(opening) or ((int(issued[:4]),) if issued else ()),
+            years=years(title) or _of_now(years(opening), issued) or ((int(issued[:4]),) if issued else ()),
             festivals=festivals(title) or festivals(headings) or festivals(opening),
             places=places("，".join([*meta.issuers, title, *meta.addressees, re.sub("日报|晚报", "，", self.byline)])),
             proof=self.proof,
