@@ -8,7 +8,9 @@ from rag.loading import load, ocr, pdf
 from rag.loading.furniture import is_furniture
 from rag.loading.layout import lines, wrap_width
 from rag.loading.overrides import completed
+from rag.loading.sheet import Glyph, Sheet
 from rag.loading.tables import row_lines
+from rag.loading.typeset import typeset
 from rag.schema import Document
 from rag.validity import Collection, status_of
 
@@ -213,3 +215,12 @@ def test_forms_and_tables(rows: list[list[str]], lines: list[str]) -> None:
 def test_a_year_of_long_ago_is_not_what_a_letter_is_about(tmp_path: Path) -> None:
     document = loaded(tmp_path, "某县教育局关于维修经费的请示\n县人民政府：\n3号楼建于1998年，现存在屋面渗漏等隐患，需经费86万元。\n某县教育局\n2024年6月3日\n")
     assert document.meta.years == (2024,)
+
+
+def test_lines_that_stand_further_in_than_a_banner_are_joined() -> None:
+    def line(text: str, x: float, y: float) -> list[Glyph]:
+        return [Glyph(x + 10 * at, y, x + 10 * at + 10, y + 10, char, 10, False) for at, char in enumerate(text)]
+
+    words = "某项目的潜在投标人应在某某市某某区某某路十号获取招标文件并于规定时间前递交投标文件逾期不予受理"
+    page = Sheet(600, 842, [*line("某采购网站", 5, 20), *line(words[:32], 80, 200), *line(words[32:] + "。", 80, 216), *line("一、项目概况", 80, 232), *line("预算为十万元。", 80, 248)], [])
+    assert [block.text for block in typeset([page]).blocks] == ["某采购网站", words + "。", "一、项目概况", "预算为十万元。"]

@@ -152,6 +152,8 @@ def _continues(group: Sequence[Piece], line: Piece) -> bool:
     if indent < 0.8 * em:
         flush = group[0].x0 - group[0].left < 0.8 * em
         return not (flush and (mark(line.text) or finished(last.text)))
+    if abs(line.x0 - last.x0) < 0.3 * em and not finished(last.text) and not mark(line.text):
+        return True  # the text stands further in than something else on the page does
     hanging = line.x0 - group[0].x0 > 0.5 * em and (len(group) == 1 or abs(line.x0 - last.x0) < 0.5 * em)
     return hanging and not finished(last.text) and not mark(line.text) and abs(line.right - line.x1 - indent) > em
 
