@@ -132,7 +132,10 @@ def single_value(query: Query, text: str) -> str | None:
         return None
     if pattern in (None, _ANY_NUMBER, _PENALTY, _SENTENCE, HOW_LONG):
         return None
-    pattern = DATE if (pattern is _WHEN and DATE.search(text)) or pattern is _DEADLINE else pattern
+    if pattern is _DEADLINE:
+        text, pattern = "；".join(m.group() for m in _DEADLINE.finditer(text)), DATE
+    elif pattern is _WHEN and DATE.search(text):
+        pattern = DATE
     bounded = re.compile(f"{_BOUND_BEFORE}(?P<value>{pattern.pattern}){_BOUND_AFTER}")
     found = {m.group().strip("，,") for m in bounded.finditer(text) if _new(query, m["value"])}
     return found.pop() if len(found) == 1 else None
