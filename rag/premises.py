@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rag.places import find_places
 from rag.query import Query
 from rag.schema import Document, Evidence, Span
-from rag.text import HAN, NUMERAL, compact, known_word, normalise, number
+from rag.text import HAN, NUMERAL, compact, known_word, normalise, number, segments
 
 _COUNTED = re.compile(rf"(\d+(?:\.\d+)?|[{NUMERAL}]+)(万|亿)?(元|小时|套|户|人|名|场|桌|个|项|公里|平方米|%)")
 _LOOSE = "个人名项"
@@ -19,6 +19,7 @@ _SURNAMES = (
 _PERSON = re.compile(
     rf"(?:^|[^{HAN}]|书记|[省市县区局厅院]长|主任|检察长|记者|联系人|请问|由|找)([{_SURNAMES}](?![省市县区局])[{HAN}]{{1,2}}?)(?=(?:副?(?:书记|省长|市长|县长|区长|局长|厅长|处长|科长|主任|院长|检察长|部长|主席|校长|所长)|同志|先生|女士)"
     r"|作的|在[^，。？]{1,10}(?:任|是什么)|(?:是|任|担任)(?:什么|何|哪个)(?:职务|职位|身份)|(?:同志|本人)?的(?:办公室?|家庭|私人|个人|工作|联系)?(?:电话|手机|邮箱|微信|住址|职务|职位|年龄|工资|简历))")
+_BODIES = ("大学", "学院", "医院", "公司", "集团", "银行", "研究院", "出版社", "机场", "中学", "小学")
 _YEARS = re.compile(r"((?:19|20)\d{2})年?(?:-|—|－|~|～|至|到)+((?:19|20)\d{2})")
 _NAMED = re.compile(rf"[{_SURNAMES}][{HAN}]{{1,2}}")
 _TOLD_OF = re.compile(r"(?:^|[。；\n])[^。；\n]{0,6}?((?:19|20)\d{2})年")
@@ -38,7 +39,7 @@ def unfounded(query: Query, evidence: Sequence[Evidence]) -> str:
     editions = list(_EDITION.finditer(asked))  # "哪两个工程" takes no amount for granted
     own = "\n".join(item.text for item in evidence)
     if amounts or editions:
-        whole = compact(normalise("\n".join(dict.fromkeys(item.document.text for item in evidence)) + own))
+        whole = _whole(evidence)
         known = {_amount(m) for m in _COUNTED.finditer(whole)}
         loose = {amount for amount, _ in known} | {float(n) for n in re.findall(r"\d+(?:\.\d+)?", whole)}
         for m in amounts:
@@ -49,6 +50,8 @@ def unfounded(query: Query, evidence: Sequence[Evidence]) -> str:
         for m in editions:
             if _edition(m) not in held:
                 return f"现有文件没有说“{m[0]}”，讲的可能是另外的届次。"
+    if foreign := [w for w in segments(query.text) if len(w) > 3 and w.endswith(_BODIES) and normalise(w) not in _whole(evidence)]:
+        return f"现有文件没有说到“{foreign[0]}”。"
     if (asked_years := _YEARS.search(asked)) and (reason := _other_years(asked_years, evidence)):
         return reason
     if (name := person(query)) and name not in own:
@@ -56,10 +59,14 @@ def unfounded(query: Query, evidence: Sequence[Evidence]) -> str:
     return ""
 
 
+def _whole(evidence: Sequence[Evidence]) -> str:
+    """All that the documents of the evidence say, normalised, without white space."""
+    return compact(normalise("\n".join(dict.fromkeys(text for item in evidence for text in (item.text, item.document.text)))))
+
+
 def _other_years(asked: re.Match[str], evidence: Sequence[Evidence]) -> str:
     """Why documents that speak of 2024-2025 do not answer for 2025-2026, "" when they speak of those or of none."""
-    whole = compact(normalise("\n".join(dict.fromkeys(text for item in evidence for text in (item.text, item.document.text)))))
-    spans = {found.groups() for found in _YEARS.finditer(whole)}
+    spans = {found.groups() for found in _YEARS.finditer(_whole(evidence))}
     if asked.groups() in spans or not any(set(span) & set(asked.groups()) for span in spans):
         return ""
     return f"现有文件没有说“{asked[0]}”，说的是别的年份。"
