@@ -57,14 +57,6 @@ def slots(query: Query) -> Iterator[Slot]:
     yield from (Slot("地区", p) for p in query.places if not any(p in office for office in query.offices))
 
 
-def grouped(slots: Sequence[Slot], verdicts: Sequence[bool | None]) -> list[bool | None]:
-    """One verdict for each group: True if any is, False if all are, else None."""
-    groups: dict[str, list[bool | None]] = {}
-    for slot, verdict in zip(slots, verdicts, strict=True):
-        groups.setdefault(slot.group, []).append(verdict)
-    return [True if True in g else False if set(g) == {False} else None for g in groups.values()]
-
-
 def mentions(slot: Slot, text: str) -> list[tuple[int, int]]:
     """Where the question says the slot, as (start, end)."""
     match slot.name:
