@@ -309,7 +309,7 @@ class Retriever:
         late = features[:, 0]
         trace.append(Trace("late_interaction", int((late > late[i]).sum()) + 1, round(float(late[i]), 4)))
         trace.append(Trace("fused", rank, round(float(scores[i]), 4)))
-        return Hit(row, passage, self.index.document(passage.document_id), round(float(scores[i]), 4), tuple(trace))
+        return Hit(row, passage, self.index.outlined(passage.document_id), round(float(scores[i]), 4), tuple(trace))
 
     # ------------------------------------------------------------ inside a passage
 
