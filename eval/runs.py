@@ -68,7 +68,7 @@ def run(
     """Asks every question and writes the run's files into `out`; goes on where an interrupted run stopped.
 
     limit: the first so many questions only. ahead: how many questions the asker is told of at a time; 1: none, so that
-    each is timed as if it came alone. crew: processes that ask in the asker's stead, for long sets.
+    each is timed as if it came alone. crew: processes that ask beside this one, for long sets.
     Raises UsageError when `out` holds another run.
     """
     items = eval_set.items[:limit]
@@ -77,7 +77,7 @@ def run(
     done = _resumed(out, decides, items)
     write_json(out / "run.json", decides)
     if len(done) < len(items) or not (out / "timings.json").exists():
-        asked = crew.asked(items, len(done), depth) if crew else asked_here(items, len(done), asker, depth, ahead)
+        asked = crew.asked(items, len(done), asker, depth) if crew else asked_here(items, len(done), asker, depth, ahead)
         _ask_all(len(done), len(items), asked, out, decides["asker"], progress)
     return finish(out)
 

@@ -105,6 +105,7 @@ class Admission:
         self._columns = [register.column(slot, query) for slot in self.slots]
         self._verdicts: dict[str, list[bool | None]] = {}
         self._met: dict[str, list[tuple[int, int]]] = {}
+        self._open: dict[str, list[list[Slot]]] = {}
 
     def verdicts(self, id: str) -> list[bool | None]:
         """Each slot's on the document."""
@@ -143,21 +144,30 @@ class Admission:
     def admits(self, row: int) -> bool:
         """Whether every group of slots is true of the passage's document, or the passage's own words meet it."""
         id = self._register.index.passage(row).document_id
-        if all(self.verdicts(id)):
-            return True
-        return all(scope.grouped(self.slots, [
-            self._meets(slot, verdict, id, row) for slot, verdict in zip(self.slots, self.verdicts(id), strict=True)]))
+        return all(any(self._says(slot, id, row) for slot in group) for group in self._left_open(id))
 
     def unmet(self, rows: np.ndarray) -> tuple[Slot, ...]:
         """Slots that none of these passages meets, each taken alone."""
         passages = [(row, self._register.index.passage(row).document_id) for row in rows.tolist()]
         return tuple(slot for n, slot in enumerate(self.slots)
-                     if not any(self._meets(slot, self.verdicts(id)[n], id, row) for row, id in passages))
+                     if not any(self._holds(slot, self.verdicts(id)[n], id) or self._says(slot, id, row) for row, id in passages))
 
-    def _meets(self, slot: Slot, verdict: bool | None, id: str, row: int) -> bool:
+    def _left_open(self, id: str) -> list[list[Slot]]:
+        """The groups of slots that are not true of the document as a whole: its passages have to say them."""
+        if id not in self._open:
+            groups: dict[str, list[Slot]] = {}
+            for slot in self.slots:
+                groups.setdefault(slot.group, []).append(slot)
+            true = {slot.group for slot, verdict in zip(self.slots, self.verdicts(id), strict=True) if self._holds(slot, verdict, id)}
+            self._open[id] = [slots for group, slots in groups.items() if group not in true]
+        return self._open[id]
+
+    def _holds(self, slot: Slot, verdict: bool | None, id: str) -> bool:
+        return bool(verdict or (verdict is None and self._may_be(slot, id)))
+
+    def _says(self, slot: Slot, id: str, row: int) -> bool:
+        """Whether the passage's own words meet the slot."""
         register = self._register
-        if verdict or (verdict is None and self._may_be(slot, id)):
-            return True
         if register.index.passage(row).section_path == ("落款",):  # its date is that of issue, not of the matter
             return False
         text = register.normal(row)

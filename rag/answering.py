@@ -86,9 +86,9 @@ def read_off(found: Found, retriever: Retriever) -> Catalogued | None:
 
 def answering_first(found: Found, retriever: Retriever, k: int) -> tuple[Hit, ...]:
     """The k best hits; before what was ranked, the passages that hold what metadata or numbering answers."""
-    ranked = found.hits + found.leads
     read = None if found.unmet else read_off(found, retriever)
     items = read.evidence if read else () if found.unmet else parts_of(found, retriever)
+    ranked = found.hits + found.leads if items or len(found.hits) < k else found.hits
     held: dict[int, Hit] = {}
     for item in items:
         for row in retriever.index.metas[item.document.id].rows:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Set
 from rag.schema import Answer, Citation, Document, Passage, Span
 from rag.text import NUMERAL, compact, number, readable
 
+_RUN = re.compile(r"\S+")
 MARKER = re.compile(r"(?<!\\)\[(\d{1,3})\]")
 """A citation mark in an answer; a bracketed number of the document itself is written \\[n]."""
 
@@ -22,18 +23,16 @@ def original_span(document: Document, passage: Passage, span: Span) -> Span:
 
     Both texts are equal once white space is removed, so positions correspond by counting the rest.
     """
-    before = len(compact(passage.text[: span.start]))
-    wanted = len(compact(passage.text[span.start : span.end]))
-    start, seen = passage.start, -1
-    at = passage.start
-    while at < passage.end:
-        if not document.text[at].isspace():
-            seen += 1
-            if seen == before:
-                start = at
-            if seen == before + wanted - 1:
-                return Span(start, at + 1)
-        at += 1
+    first = len(compact(passage.text[: span.start]))
+    last = first + len(compact(passage.text[span.start : span.end])) - 1
+    start, seen = passage.start, 0
+    for run in _RUN.finditer(document.text, passage.start, passage.end):
+        length = run.end() - run.start()
+        if seen <= first < seen + length:
+            start = run.start() + first - seen
+        if seen <= last < seen + length:
+            return Span(start, run.start() + last - seen + 1)
+        seen += length
     raise ValueError("span lies outside its passage")
 
 

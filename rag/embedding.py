@@ -22,6 +22,7 @@ from rag.errors import ModelError
 from rag.model_folders import READ, digests_of, native_bfloat16, refuse_unsafe
 from rag.protocols import Encoded
 from rag.readings import Padded, Reading
+from rag.threads import single_thread
 from rag.turns import Turns
 
 if TYPE_CHECKING:
@@ -63,7 +64,6 @@ class SentenceEmbedder:
         """
         import torch
         from sentence_transformers.sentence_transformer.modules import Pooling
-        from threadpoolctl import ThreadpoolController
 
         single = [isinstance(module, Pooling) and isinstance(module.pooling_mode, str) for module in model]
         self._tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
@@ -88,7 +88,6 @@ class SentenceEmbedder:
         self._lengths = {p: self._length(p) for p in (self._query_prompt, self._passage_prompt)}
         native = model.device.type == "cpu" and native_bfloat16()
         self.bfloat16 = native if bfloat16 is None else bfloat16
-        self._threads = ThreadpoolController().select(user_api="openmp")
         self._pass = self._fastest(model, pooling)
         self._turns = Turns(self._questions, _TOGETHER)
         self.name = settings.embedder
@@ -195,11 +194,8 @@ class SentenceEmbedder:
         return quick if least >= _AGREES[self.bfloat16] else Padded(model, pooling, self.bfloat16)
 
     def _questions(self, readings: Sequence[Reading]) -> list[Encoded]:
-        import torch
-
-        torch.get_num_threads()  # what a new thread starts with is set here, not below
         few = isinstance(self._pass, Bert) and sum(len(reading.ids) for reading in readings) < _FEW
-        with self._threads.limit(limits=1) if few else nullcontext():
+        with single_thread() if few else nullcontext():
             return self._encoded(readings, self._pass.questions(readings), self._query_prompt)
 
     def _encoded(

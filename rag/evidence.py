@@ -90,9 +90,10 @@ def heard(found: Found, retriever: Retriever, limits: Limits = DEFAULT) -> Itera
     for n in _with_values_first(found):
         hit = found.hits[n]
         id = hit.document.id
-        sure = gate.confidence(found.query, found.evident[n : n + 1], len(retriever.index))
-        near = top.score - hit.score <= limits.margin
-        if not (near if id == top.document.id or id in counts else sure >= limits.sure and near):
+        if not top.score - hit.score <= limits.margin:
+            continue
+        heard_of = id == top.document.id or id in counts
+        if not heard_of and gate.confidence(found.query, found.evident[n : n + 1], len(retriever.index)) < limits.sure:
             continue
         again = _publication(hit.document)
         if again and known.setdefault(again, id) != id:
@@ -247,7 +248,7 @@ def _point(parts: Sequence[str], share: Callable[[str], float], valued: Callable
                 break
             run += part
             if n + 1 == len(parts) or not _waits(run):
-                runs.append((share(run) - 0.001 * len(run), start, n + 1, run))
+                runs.append(((says[start] if n == start else share(run)) - 0.001 * len(run), start, n + 1, run))
     most = max((worth for worth, *_ in runs), default=0.0)
     good = [(start, -worth, end, run) for worth, start, end, run in runs if worth >= AS_GOOD * most]
     _, _, end, point = min(good, default=(0, 0.0, 1, "".join(parts[:1])))

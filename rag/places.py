@@ -7,7 +7,7 @@ Source: the Ministry of Civil Affairs' list of administrative divisions (2023); 
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 _PROVINCES = """
 北京市:
@@ -123,6 +123,14 @@ def latin_mentions(text: str) -> list[tuple[str, tuple[int, int]]]:
 
 def find_places(text: str) -> list[str]:
     """Places named in `text`, in order, each once: short names of provinces and cities, counties as written."""
+    return list(_found_before(text) if len(text) <= _OFTEN_SEEN else _found(text))
+
+
+_OFTEN_SEEN = 80
+"""Characters of questions and names of offices, which one answer looks at many times."""
+
+
+def _found(text: str) -> tuple[str, ...]:
     found: dict[str, None] = dict.fromkeys(name for name, _ in latin_mentions(text))
     cities = [m for m in _finder().finditer(text) if not text.startswith(_AFTER_NOT, m.end())]
     here = {m.start(): m.group() for m in cities}
@@ -135,7 +143,10 @@ def find_places(text: str) -> list[str]:
         name = _county_before(text, end.end())
         if name and end.end() - len(name) not in inside:
             here.setdefault(end.end() - len(name), name)
-    return list(found | dict.fromkeys(here[at] for at in sorted(here)))
+    return (*(found | dict.fromkeys(here[at] for at in sorted(here))),)
+
+
+_found_before = lru_cache(maxsize=4096)(_found)
 
 
 def _county_before(text: str, end: int) -> str:

@@ -6,6 +6,8 @@ embedder itself, averaged over the question's tokens by their weight so that sco
 
 import numpy as np
 
+from rag.threads import single_thread
+
 
 def best_matches(question: np.ndarray, tokens: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Best cosine of every question token within each part.
@@ -38,7 +40,8 @@ def best_stored_matches(
         whole = np.rint(question / scale[:, None]).astype(np.int32)
         high = (whole + 64) >> 7
         digits = np.concatenate([high, whole - (high << 7)]).astype(np.int8)
-        products = torch._int_mm(torch.from_numpy(tokens), torch.from_numpy(digits).T).numpy()
+        with single_thread():
+            products = torch._int_mm(torch.from_numpy(tokens), torch.from_numpy(digits).T).numpy()
         cosines = products[:, : len(question)] * np.float32(128) + products[:, len(question) :]
         cosines *= scale
         cosines /= lengths[:, None]

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 
 import numpy as np
 
@@ -39,15 +39,21 @@ class Found:
     hits: tuple[Hit, ...]
     features: np.ndarray
     evident: np.ndarray
-    leads: tuple[Hit, ...]
+    further: Callable[[], tuple[Hit, ...]]
     unmet: tuple[Slot, ...]
     timings_ms: dict[str, float]
     shares: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
     """Weights that add up to 1 of the question's bigrams in a document: what `Retriever.share` has found so far."""
 
+    @property
+    def leads(self) -> tuple[Hit, ...]:
+        """The best of the passages that are no hits, best first. Looked up when first asked for: few answers need them."""
+        return self.further()
+
     def first(self, k: int) -> "Found":
         """What would have been found, had only the k best been asked for."""
-        return replace(self, hits=self.hits[:k], features=self.features[:k], evident=self.evident[:k], leads=self.leads[:k])
+        return replace(self, hits=self.hits[:k], features=self.features[:k], evident=self.evident[:k],
+                       further=lambda: self.leads[:k])
 
 
 class Embeddings:
@@ -116,20 +122,19 @@ class Retriever:
         self._first_stage_scores(features, encoded, tokens, rows, rankings)
         scores = features @ weights("ranking", query.language)
         if query.form != "metadata":
-            scores -= _FRAME_PENALTY * np.array([self._frame(int(r)) for r in rows])
+            scores -= _FRAME_PENALTY * np.array([self._frame(row) for row in rows.tolist()])
         order = np.lexsort((rows, -scores))
         clock.lap("rerank")
-        admitted, others = self._admitted(admission, rows, order)
-        admitted, stale = self._in_force(query, admitted, rows)
-        others = stale + others
+        admitted, stale = self._admitted(query, admission, rows, order, k)
         unmet = () if admitted or stale else admission.unmet(rows)
-        places = [(name, {int(row): n for n, row in enumerate(found)}, values) for name, (found, values) in rankings.items()]
-        hits = tuple(self._hit(rows, i, n, scores, features, places) for n, i in enumerate(admitted[:k], 1))
-        leads = tuple(self._hit(rows, i, n, scores, features, places) for n, i in enumerate(others[:k], 1))
-        features = features[admitted[:k]]
-        evident = self._beyond_slots(encoded, weighed, admission, hits, features, best[admitted[:k]])
+        places = [(name, {row: n for n, row in enumerate(found.tolist())}, values) for name, (found, values) in rankings.items()]
+        hit = partial(self._hit, rows, scores=scores, features=features, places=places)
+        hits = tuple(hit(i, n) for n, i in enumerate(admitted, 1))
+        further = cache(lambda: tuple(hit(i, n) for n, i in enumerate(self._others(query, admission, rows, order)[:k], 1)))
+        features = features[admitted]
+        evident = self._beyond_slots(encoded, weighed, admission, hits, features, best[admitted])
         clock.lap("select")
-        return Found(query, admission, encoded, weighed, hits, features, evident, leads, unmet, clock.laps)
+        return Found(query, admission, encoded, weighed, hits, features, evident, further, unmet, clock.laps)
 
     def prepare(self, texts: Sequence[str]) -> None:
         """Computes the vectors of questions that are about to come, together. See `Embeddings.KEPT` for how many."""
@@ -179,24 +184,29 @@ class Retriever:
         What a slot says counts as met in a document that the slot is true of.
         """
         index, best = self.index, best.copy()
-        passages = [index.passage(int(row)) for row in rows]
+        passages = [index.passage(row) for row in rows.tolist()]
         owners = [passage.document_id for passage in passages]
-        of = {id: np.array([i for i, owner in enumerate(owners) if owner == id]) for id in dict.fromkeys(owners)}
-        has, whole = weighed.said_in_each([self._normal(int(row)) for row in rows]), weighed.said_in_each(map(self._whole, of))
-        for i, (id, mine) in enumerate(of.items()):
-            for start, end in admission.met(id):
+        ids = {id: n for n, id in enumerate(dict.fromkeys(owners))}
+        of = np.array([ids[owner] for owner in owners], np.int64)
+        has, whole = weighed.said_in_each(map(self._normal, rows.tolist())), weighed.said_in_each(map(self._whole, ids))
+        alike: dict[tuple[tuple[int, int], ...], list[int]] = {}
+        for n, id in enumerate(ids):
+            alike.setdefault(tuple(admission.met(id)), []).append(n)
+        for met, numbers in alike.items():
+            mine = np.flatnonzero(np.isin(of, numbers)) if met else ()
+            for start, end in met:
                 best[np.ix_(mine, (encoded.spans[:, 0] < end) & (encoded.spans[:, 1] > start))] = 1.0
-            said = self._within(weighed, admission.met(id))
-            has[mine] |= said
-            whole[i] |= said
+            if met:
+                said = self._within(weighed, met)
+                has[mine] |= said
+                whole[numbers] |= said
         token_weights = weighed.of_tokens(encoded.spans)
         out = np.zeros((len(rows), len(FEATURES)))
         out[:, 0], out[:, 1] = late_interaction(best, token_weights), weakest_fifth(best, token_weights)
         total, most = float(weighed.weights.sum()) or 1.0, self._rarity("bigrams", "")
         out[:, 2] = has @ weighed.weights / total
-        for mine, everywhere in zip(of.values(), whole, strict=True):
-            out[mine, 7] = weighed.weights @ everywhere / total
-            out[mine, 8] = weighed.weights[~everywhere].max(initial=0.0) / most
+        out[:, 7] = np.array([weighed.weights @ everywhere for everywhere in whole.astype(np.float32)])[of] / total
+        out[:, 8] = np.where(whole, np.float32(0), weighed.weights).max(axis=1, initial=0.0)[of] / most
         out[:, 6] = [documents.get(owner, 0.0) for owner in owners]
         shape = asked_for(query)
         out[:, 9] = [shape is None or bool(shape.search(passage.text)) for passage in passages]
@@ -251,27 +261,40 @@ class Retriever:
         head = max((proof[f].end for f in ("title", "document_number", "addressees") if f in proof), default=0)
         return passage.section_path == ("落款",) or passage.end <= head or blank_form(passage.text)
 
-    @staticmethod
-    def _admitted(admission: Admission, rows: np.ndarray, order: np.ndarray) -> tuple[list[int], list[int]]:
-        """Positions in `rows`, best first: those every slot admits, and the rest."""
-        if not admission.slots:
-            return order.tolist(), []
-        admitted, others = [], []
+    def _admitted(
+        self, query: Query, admission: Admission, rows: np.ndarray, order: np.ndarray, k: int
+    ) -> tuple[list[int], bool]:
+        """Positions in `rows` of the k best that every slot admits and that are in force; whether any on the way were not."""
+        admitted, stale = [], False
         for i in order.tolist():
-            (admitted if admission.admits(int(rows[i])) else others).append(i)
-        return admitted, others
+            if len(admitted) == k:
+                break
+            if admission.admits(int(rows[i])):
+                if self._is_past(self.index.passage(int(rows[i])).document_id, query):
+                    stale = True
+                else:
+                    admitted.append(i)
+        return admitted, stale
+
+    def _others(self, query: Query, admission: Admission, rows: np.ndarray, order: np.ndarray) -> list[int]:
+        """Positions in `rows`, best first: those admitted but out of force, then those that some slot does not admit."""
+        stale, others = [], []
+        for i in order.tolist():
+            if not admission.admits(int(rows[i])):
+                others.append(i)
+            elif self._is_past(self.index.passage(int(rows[i])).document_id, query):
+                stale.append(i)
+        return stale + others
 
     def is_stale(self, id: str) -> bool:
         """Whether the document is no longer in force today."""
         return id in self._stale()
 
-    def _in_force(self, query: Query, admitted: list[int], rows: np.ndarray) -> tuple[list[int], list[int]]:
-        """Positions in `rows` of what is in force, and of what is not; all count as in force when old ones are asked for."""
-        old = [i for i in admitted if self._is_past(self.index.passage(int(rows[i])).document_id, query)]
-        return [i for i in admitted if i not in old], old
-
     def _is_past(self, id: str, query: Query) -> bool:
-        """Whether a document is out of force and not asked for: by its name a law is asked for as it stands today."""
+        """Whether a document is out of force and not asked for: by its name a law is asked for as it stands today.
+
+        When old ones are asked for, all count as in force.
+        """
         if id not in self._stale() or query.asks_for_edition:
             return False
         return not query.asks_for_old or self.index.collection.newer_edition(id) is not None
@@ -287,7 +310,7 @@ class Retriever:
         late = features[:, 0]
         trace.append(Trace("late_interaction", int((late > late[i]).sum()) + 1, round(float(late[i]), 4)))
         trace.append(Trace("fused", rank, round(float(scores[i]), 4)))
-        return Hit(row, passage, self.index.document(passage.document_id), round(float(scores[i]), 4), tuple(trace))
+        return Hit(row, passage, self.index.outlined(passage.document_id), round(float(scores[i]), 4), tuple(trace))
 
     # ------------------------------------------------------------ inside a passage
 

@@ -6,6 +6,7 @@ All offsets are counted in Unicode code points of `Document.text`, the original 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from typing import Any, Literal
 
 Status = Literal["answered", "no_evidence", "clarify"]
@@ -281,8 +282,10 @@ def to_json(value: Any) -> Any:
 
     `reason` is left out of an answered `Answer`, as the contract has it.
     """
-    if is_dataclass(value) and not isinstance(value, type):
-        out = {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
+    if type(value) in _PLAIN:
+        return value
+    if names := _names(type(value)):
+        out = {name: to_json(getattr(value, name)) for name in names}
         if isinstance(value, Answer) and value.status == "answered":
             out.pop("reason")
         return out
@@ -291,6 +294,15 @@ def to_json(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_json(v) for v in value]
     return value
+
+
+_PLAIN = frozenset((str, int, float, bool, type(None)))
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass; none of another type."""
+    return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else ()
 
 
 def answer_from_json(data: Any) -> Answer:

@@ -8,6 +8,7 @@ or None (it does not say). A passage may still speak of a slot its document is n
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 from rag.errors import UsageError
@@ -55,14 +56,6 @@ def slots(query: Query) -> Iterator[Slot]:
     yield from (Slot("年份", f"{y}年") for y in query.years)
     yield from (Slot("节日", f) for f in query.festivals)
     yield from (Slot("地区", p) for p in query.places if not any(p in office for office in query.offices))
-
-
-def grouped(slots: Sequence[Slot], verdicts: Sequence[bool | None]) -> list[bool | None]:
-    """One verdict for each group: True if any is, False if all are, else None."""
-    groups: dict[str, list[bool | None]] = {}
-    for slot, verdict in zip(slots, verdicts, strict=True):
-        groups.setdefault(slot.group, []).append(verdict)
-    return [True if True in g else False if set(g) == {False} else None for g in groups.values()]
 
 
 def mentions(slot: Slot, text: str) -> list[tuple[int, int]]:
@@ -171,13 +164,23 @@ def may_be(slot: Slot, meta: Metadata, own_places: tuple[str, ...], text: str) -
 
 def same_title(asked: str, title: str) -> bool:
     """Whether 《asked》 names the document: one holds the other, or they share most of their character pairs and the years."""
-    asked, title = (_LAW.sub("", compact(normalise(t))) for t in (asked, title))
+    asked, title = _bare_title(asked), _bare_title(title)
     if asked in title:
         return not _of_a_law(asked, title)
     if len(title) >= 6 and title in asked:
         return True
-    one, other = set(pairwise(asked)), set(pairwise(title))
-    return _years(asked) == _years(title) and len(one & other) >= _SAME_SHARE * len(one | other) > 0
+    one, other = _pairs_of(asked), _pairs_of(title)
+    return len(one & other) >= _SAME_SHARE * len(one | other) > 0 and _years(asked) == _years(title)
+
+
+@lru_cache(maxsize=20_000)
+def _bare_title(title: str) -> str:
+    return _LAW.sub("", compact(normalise(title)))
+
+
+@lru_cache(maxsize=20_000)
+def _pairs_of(title: str) -> frozenset[tuple[str, str]]:
+    return frozenset(pairwise(title))
 
 
 def _of_a_law(asked: str, title: str) -> bool:

@@ -156,7 +156,12 @@ def _jieba():
 
 def segments(text: str) -> list[str]:
     """jieba's words of the text as it is, punctuation and all: joined they give the text again."""
-    return _jieba().lcut(text, HMM=False)
+    return list(_segments_before(text))
+
+
+@lru_cache(maxsize=256)
+def _segments_before(text: str) -> tuple[str, ...]:
+    return tuple(_jieba().lcut(text, HMM=False))
 
 
 def known_word(word: str) -> bool:

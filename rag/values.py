@@ -1,6 +1,7 @@
 """The kind of value a question asks for (an amount, a date, a telephone number) and where a text has one."""
 
 import re
+from functools import lru_cache
 
 from rag.query import Query
 from rag.text import HAN, NUMERAL
@@ -56,6 +57,7 @@ HOW_LONG = re.compile(
 """How long something takes or lasts: what asks for it, and what says it."""
 
 
+@lru_cache(maxsize=256)
 def asked_for(query: Query) -> re.Pattern[str] | None:
     """The shape of the value the question asks for, None when it asks for none that has a shape."""
     if query.form == "phone":
@@ -103,6 +105,7 @@ def section_asked(query: Query) -> str:
     return found.group(1) if found else ""
 
 
+@lru_cache(maxsize=256)
 def _sought(query: Query) -> re.Pattern[str] | None:
     """The shape of the value to put first: what may be listed without a count (30项措施) counts when it is said."""
     pattern = asked_for(query)

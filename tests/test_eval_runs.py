@@ -112,7 +112,7 @@ def test_several_processes_give_the_same_bytes_and_go_on_where_a_run_stopped(tmp
         run(loaded(path), Killed(), tmp_path / "crew")
     with Crew(BigramAsker, 2) as crew:
         run(loaded(path), stopped, tmp_path / "crew", crew=crew)
-    assert not stopped.asked
+    assert 0 < len(stopped.asked) < 40 * len(QUESTIONS)  # this process asks some, another the others
     same_files(tmp_path / "alone", tmp_path / "crew")
     assert len(json.loads((tmp_path / "crew" / "timings.json").read_text())["questions"]) == 40 * len(QUESTIONS)
 
@@ -126,7 +126,7 @@ from eval.runs import run
 from pathlib import Path
 
 if __name__ == "__main__":
-    with Crew(Slow, 2) as crew:
+    with Crew(Slow, 3) as crew:
         def pids(progress):
             print(*(process.pid for process in crew._processes), flush=True)
 
@@ -166,9 +166,10 @@ def refusing() -> BigramAsker:
 
 
 @pytest.mark.parametrize(("opener", "why"), [(dying, "中途退出"), (refusing, "还没有索引")])
-def test_a_process_that_ends_or_cannot_open_is_told(tmp_path, questions, opener, why):
+def test_a_process_that_ends_or_cannot_open_is_told(tmp_path, opener, why):
+    path = many(tmp_path / "many.jsonl", 40)
     with Crew(opener, 2) as crew, pytest.raises(UsageError, match=why):
-        run(loaded(questions), BigramAsker(), tmp_path / "out", crew=crew)
+        run(loaded(path), BigramAsker(), tmp_path / "out", crew=crew)
 
 
 def test_another_process_is_started_only_when_it_pays(monkeypatch):

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     items = [item for item in whole.items if not item.filters][: given.limit]
     singly = together = 0.0
     jobs = hands(len(items))
-    size = AHEAD * jobs  # a window for each process
+    size = AHEAD * jobs  # two windows for each process
     with _server() as port, tempfile.TemporaryDirectory() as folder, Crew(opened, jobs) as crew:
         for number, start in enumerate(range(0, len(items), size)):
             part = items[start : start + size]

@@ -37,6 +37,7 @@ from rag.index.entries import DocumentEntry, FileEntry, Manifest, Withdrawn
 from rag.index.publish import current_candidates, read_pointers
 from rag.index.reading import (
     Lines,
+    Outlined,
     array,
     mapped,
     offsets,
@@ -200,6 +201,10 @@ class Index:
     def document(self, id: str) -> Document:
         """A document with its text. Raises KeyError."""
         return self._document(id)
+
+    def outlined(self, id: str) -> Document:
+        """A document whose text is read when first looked at: of most that are found only the name is. Raises KeyError."""
+        return Outlined(self.metas[id], self._document)
 
     def text(self, id: str) -> str:
         """A document's text alone, much cheaper than the whole of it. Raises KeyError."""

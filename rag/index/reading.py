@@ -4,7 +4,7 @@ import gc
 import mmap
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -99,6 +99,29 @@ class Lines:
 
     def __getitem__(self, number: int) -> object:
         return entries.parse(self._data[self._offsets[number] : self._offsets[number + 1]])
+
+
+class Outlined(Document):
+    """A document of which the light part is there; text, sections, body and pages are read when first looked at."""
+
+    __slots__ = ("_read", "_whole")
+
+    def __init__(self, entry: DocumentEntry, read: Callable[[str], Document]) -> None:
+        """read: gives the whole document of an id."""
+        for name in ("id", "source", "sha256", "meta", "also_at"):
+            object.__setattr__(self, name, getattr(entry, name))
+        object.__setattr__(self, "_read", read)
+        object.__setattr__(self, "_whole", None)
+
+    def _all(self) -> Document:
+        if self._whole is None:
+            object.__setattr__(self, "_whole", self._read(self.id))
+        return self._whole
+
+    text = property(lambda self: self._all().text)
+    sections = property(lambda self: self._all().sections)
+    body = property(lambda self: self._all().body)
+    pages = property(lambda self: self._all().pages)
 
 
 def read_document(lines: Lines, metas: Mapping[str, DocumentEntry], numbers: Mapping[str, int], id: str) -> Document:

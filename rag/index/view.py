@@ -46,6 +46,12 @@ class View:
             raise KeyError(id)
         return self._index.document(id)
 
+    def outlined(self, id: str) -> Document:
+        """See `Index.outlined`. Raises KeyError for a document that is not in view."""
+        if id not in self.metas:
+            raise KeyError(id)
+        return self._index.outlined(id)
+
     def text(self, id: str) -> str:
         """See `Index.text`. Raises KeyError for a document that is not in view."""
         if id not in self.metas:
