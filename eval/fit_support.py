@@ -1,15 +1,17 @@
 """Fits what supports a written sentence (`rag.verification`): how many of its words the evidence has, how close it is.
 
-    python -m eval.fit_support HOME DOCUMENTS [DOCUMENTS ...]
+    python -m eval.fit_support HOME DOCUMENTS [DOCUMENTS ...] > rag/support.json
 
 HOME: a WENJU_HOME, for its embedder. DOCUMENTS: text files of development documents only, one document each, or one a line
 in JSON Lines with a member "text". Sentences that are supported: paraphrases of sentences of the evidence (`eval.mutations`),
-and two sentences of it run together. Sentences that are not: those of other passages of the same document, and halves of two
-passages put together, one of them foreign. Prints the three figures, and what they do to sentences left out of the fitting.
+and two sentences of it run together. Sentences that are not: those of other passages of the same document, halves of two
+passages put together, one of them foreign, and sentences of the evidence with one word of another passage in place of their
+own: the right thing said of something else. What the figures do to sentences left out of the fitting goes to standard error.
 """
 
 import json
 import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,12 +26,13 @@ from rag.embedding import SentenceEmbedder
 from rag.passages import cut
 from rag.reranking import best_matches
 from rag.schema import Document, Metadata, Span
-from rag.text import bigrams, clauses, readable, sentences
+from rag.text import HAN, bigrams, clauses, readable, sentences, words
 from rag.verification import Source, matter
 from rag.wording import canonical
 
-_PASSAGES = 4
+_PASSAGES = 2
 """Of each document that sentences are taken from."""
+_WORD = re.compile(f"[{HAN}]{{2,4}}")
 _LOST, _LET_THROUGH = 0.01, 0.005
 """Shares of supported sentences below `LEAST`, and of unsupported ones above `ENOUGH`."""
 
@@ -63,8 +66,16 @@ def sentences_over(passages: Sequence[str], chance: random.Random) -> Iterator[t
             continue
         for one in foreign[:2]:
             yield False, one, passage
+        yield from ((False, said, passage) for one in own[:2] if (said := of_another(one, passage, other, chance)))
         if own and foreign and len(clauses(foreign[0])) > 1:
             yield False, own[0].rstrip("。") + "，" + "".join(clauses(foreign[0])[1:]), passage
+
+
+def of_another(sentence: str, passage: str, other: str, chance: random.Random) -> str:
+    """The sentence with one of its words exchanged for one that only the other passage has; "" when there is none."""
+    mine = [w for w in dict.fromkeys(words(sentence)) if _WORD.fullmatch(w) and sentence.count(w) == 1]
+    theirs = [w for w in dict.fromkeys(words(other)) if _WORD.fullmatch(w) and w not in passage]
+    return sentence.replace(chance.choice(mine), chance.choice(theirs)) if mine and theirs else ""
 
 
 def examples(documents: Sequence[str], embedder: SentenceEmbedder) -> list[Example]:
@@ -84,9 +95,12 @@ def examples(documents: Sequence[str], embedder: SentenceEmbedder) -> list[Examp
 
     out = []
     for passages in all_passages:
-        for supported, said, evidence in sentences_over(passages, chance):
-            one, other = embedder.embed_queries([said, evidence])
-            out.append(Example(supported, share(said, evidence), float(best_matches(one.tokens, other.tokens, np.array([len(other.tokens)])).mean())))
+        made = list(sentences_over(passages, chance))
+        seen = dict(zip(passages, embedder.embed_queries(passages), strict=True))
+        for (supported, said, evidence), one in zip(made, embedder.embed_queries([said for _, said, _ in made]), strict=True):
+            tokens = seen[evidence].tokens
+            near = best_matches(one.tokens, tokens, np.array([len(tokens)])).mean()
+            out.append(Example(supported, share(said, evidence), float(near)))
     return out
 
 
@@ -110,11 +124,11 @@ def main() -> None:
     documents = [text for name in sys.argv[2:] for text in texts_of(Path(name))]
     data = examples(documents, embedder)
     enough, least, close = fitted(data[::2])
-    print(f"ENOUGH = {enough:.3f}  LEAST = {least:.3f}  CLOSE = {close:.3f}")
+    print(json.dumps({"enough": round(enough, 3), "least": round(least, 3), "close": round(close, 3)}, indent=1))
     for kind in (True, False):
         rest = [e for e in data[1::2] if e.supported is kind]
         kept = [e.share >= enough or (e.share >= least and e.closeness >= close) for e in rest]
-        print(f"{'supported' if kind else 'unsupported'}: {np.mean(kept):.3f} of {len(rest)} let through")
+        print(f"{'supported' if kind else 'unsupported'}: {np.mean(kept):.3f} of {len(rest)} let through", file=sys.stderr)
 
 
 if __name__ == "__main__":

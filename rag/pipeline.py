@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag import gate, prompts, scope
+from rag import followups, gate, prompts, scope
 from rag.answering import Selection, answering_first, select, sides_of
 from rag.assembly import Stamp, asking_back, assembled, refused
 from rag.checks import vague
@@ -156,7 +156,7 @@ class Pipeline:
         """The same answer step by step: what is being done, the text, the answer. The pieces of text make up its text."""
         began, model, said = time.perf_counter(), self._writer(generator), ""
         yield Event("status", "理解问题")
-        found = self.retrieved(question, history, filters)
+        found = self._completed(self.retrieved(question, history, filters), question, history, filters, model)
         yield Event("status", f"检索到 {len(found.hits)} 段")
         for event in self._answering(question, found.query, found, model):
             if event.answer:
@@ -183,7 +183,8 @@ class Pipeline:
         Raises QuestionError.
         """
         began = time.perf_counter()
-        found = self.retrieved(question, history, filters, max(depth, _DEPTH))
+        k = max(depth, _DEPTH)
+        found = self._completed(self.retrieved(question, history, filters, k), question, history, filters, self.model, k)
         *_, last = self._answering(question, found.query, found.first(_DEPTH), self.model)
         total = round((time.perf_counter() - began) * 1000, 3)
         answer = replace(last.answer, timings_ms={**found.timings_ms, "total": total})
@@ -266,6 +267,21 @@ class Pipeline:
         ), k)
         return carried if open_ or self._sure(carried) >= self.settings.min_confidence else found
 
+    def _completed(
+        self, found: Found, question: str, history: Sequence[str], filters: Mapping[str, str] | None, model: Guard | None,
+        k: int = _DEPTH,
+    ) -> Found:
+        """What the question finds when the model completes it, if what the rules make of it is not sure and that is."""
+        if not (model and history) or self._sure(found) >= self.settings.min_confidence:
+            return found
+        today = dt.date.fromisoformat(clock(self.settings))
+        text = followups.completed(model, question, history[-_REMEMBERED:], today)
+        if not text:
+            return found
+        query = scope.filtered(self._understood(text, ()), filters or {}, clock(self.settings))
+        other = self._searched(replace(query, assumptions=(*query.assumptions, f"按前文补全为：{query.text}")), k)
+        return other if self._sure(other) >= self.settings.min_confidence else found
+
     def _understood(self, question: str, history: Sequence[str]) -> Query:
         today = dt.date.fromisoformat(self.settings.today) if self.settings.today else dt.date.today()
         longest = self.settings.max_question
@@ -329,9 +345,10 @@ class Pipeline:
         """What decides the answers when a language model writes them."""
         if self.model is None:
             return {}
-        model = {"transformers": self.settings.transformers_model, "openai": self.settings.openai_model}
-        return {"generator_model": model.get(self.model.name, ""), "prompt": prompts.VERSION,
-                "generator_tokens": str(self.settings.generator_tokens)}
+        named = {"transformers": Path(self.settings.transformers_model).name, "openai": self.settings.openai_model}
+        return {"generator_model": named.get(self.model.name, ""), "generator_digest": self.model.digest,
+                "prompt": prompts.VERSION, "generator_tokens": str(self.settings.generator_tokens),
+                "generator_seconds": str(self.settings.generator_seconds)}
 
     def _stale_on(self, today: str) -> frozenset[str]:
         """Ids of the documents that are no longer in force on that day."""
@@ -354,7 +371,7 @@ class Pipeline:
         wrong = problems(answer, self._text_by_id)
         if wrong:  # withheld rather than shown wrong; the tests see to it that this does not happen
             answer = refused(stamp, found.hits + found.leads, chosen.confidence, "核对引文时发现问题：" + "；".join(wrong))
-        elif model and chosen.listing != "documents":
+        elif model and chosen.listing in (None, "sides"):  # of a complete list a model could only lose items
             writing = Writing()
             yield from composed(writing, model, query, draft, chosen.evidence, self.retriever.idf, self._closeness)
             by = replace(stamp, generator=model.name) if writing.statements else stamp

@@ -20,7 +20,7 @@ from rag.wording import ENDS, Token, canonical, tokens, unit_of
 
 Outcome = Literal["kept", "recited", "replaced", "dropped"]
 
-SAID_ALREADY = "已经说过"
+SAID_ALREADY, SAYS_NOTHING = "已经说过", "没有说出什么"
 ENOUGH = 0.9
 """Weighted share of a sentence's bigrams that the evidence has, from which words alone support it."""
 LEAST = 0.6
@@ -32,7 +32,8 @@ _LONGEST = 300
 """Characters of a sentence; nothing that an office writes is longer and readable."""
 _STOPS = ",。;!?、:"
 _AS_NEAR = 0.1
-"""Stretches that say this much less of a clause than another one are not what it rests on."""
+"""Stretches that say this much less of a clause than another one are not what it rests on; the clauses that answer may
+say as much less than the sentence around them."""
 _TRIED = 3
 """Stretches of the evidence that a clause is compared with."""
 _STRICT = frozenset({"number", "most", "least", "forbidden", "not", "before", "after", "hour", "every"})
@@ -47,16 +48,19 @@ _SURNAMES = ("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋
 _ROLE = "同志|局长|厅长|处长|科长|主任|书记|省长|市长|县长|区长|部长|主席|院长|校长|所长|队长|秘书长|联系人|负责人|发言人"
 _PERSON = re.compile(rf"([{_SURNAMES}][{HAN}]{{1,2}}?)(?={_ROLE})|(?:{_ROLE})(?:为|是|:)?([{_SURNAMES}][{HAN}]{{1,2}})")
 _SAYING = re.compile(r"根据|按照|要求|规定|明确|指出|提出|强调|表示|其中|同时|此外|另外|以及|并且|应做到|做到|通知|文件|资料|方面")
+_LEADS_ON = re.compile(r"(?:如下|[：:])[。：:]?$")
+"""A sentence that only announces others: those are on their own."""
 _TERM = re.compile(r"[《“「]([^》”」]{2,60})[》”」]")
 
 
 @dataclass(frozen=True)
 class Source:
     """What a sentence may rest on. text: of the evidence, as it is quoted. frame: what its document says of itself (title,
-    issuer, headings): names may come from there, numbers may not."""
+    issuer, headings): names may come from there, numbers may not. point: the clauses of the text that answer."""
 
     text: str
     frame: str = ""
+    point: str = ""
 
     @cached_property
     def words(self) -> str:
@@ -119,6 +123,8 @@ class Verifier:
         """What may be shown of a sentence without its markers. cited: indexes of the sources that the model named."""
         if _ACTIVE.search(written) or speaks_to_model(written) or len(written) > _LONGEST:
             return Checked("", (), "dropped", written, "有链接、标记或指令")
+        if _LEADS_ON.search(written):
+            return Checked("", (), "dropped", written, SAYS_NOTHING)
         cited = tuple(i for i in cited if 0 <= i < len(self._sources))
         rests, why, about = self._rests_on(written, cited)
         if not why:
@@ -149,7 +155,7 @@ class Verifier:
                 if rests is not None:
                     found[rests] = None
         if not found:
-            return (), "没有说出什么", about
+            return (), SAYS_NOTHING, about
         texts = [self._sources[i].text for i in found]
         if missing := unsupported_values(written, texts):
             return (), f"引文中没有{'、'.join(sorted(missing))}", about
@@ -224,14 +230,16 @@ class Verifier:
     # ------------------------------------------------------------ the document's own sentence
 
     def _replaced(self, written: str, about: frozenset[str], why: str) -> Checked:
-        """The sentence of the evidence that says most of it, when it says enough to be what was meant."""
+        """The words of the evidence that say most of it, when they say enough to be what was meant: the clauses that answer,
+        else a whole sentence."""
         pairs = matter(canonical(written))
         best: tuple[float, str, int] = (LEAST, "", -1)
         for i in self._of(about):
             source = self._sources[i]
-            for span in sentences(source.text):
-                own = source.text[span.start : span.end]
+            whole = (source.text[span.start : span.end] for span in sentences(source.text))
+            for own in filter(None, (source.point, *whole)):
                 share = self._share(pairs, frozenset(bigrams(canonical(own + source.frame))))
+                share += _AS_NEAR * (own is source.point and share >= LEAST)
                 if share > best[0] and not speaks_to_model(own) and not _ACTIVE.search(own):
                     best = share, own, i
         if best[2] < 0:

@@ -13,8 +13,8 @@ from conftest import ROOT, SHARED
 
 from eval.mutations import mutated, paraphrased
 from rag.text import bigrams, readable, sentences
-from rag.verification import Source, Verifier
-from rag.wording import canonical
+from rag.verification import SAYS_NOTHING, Source, Verifier
+from rag.wording import canonical, tokens
 
 PHONE = Source("值班室电话:0931-8826009，传真0931-8826010。春节期间实行24小时专人值班，不得擅自离岗。", "兰州市民政局\n2022年元旦春节通知")
 OTHER = Source("各乡镇要安排专人值班，有事请假。值班电话6912345。", "长治市上党区卫生健康和体育局")
@@ -94,6 +94,23 @@ def test_the_same_is_said_once() -> None:
 ])
 def test_links_markup_and_orders_are_dropped(written: str) -> None:
     assert outcome(written, PHONE) == "dropped"
+
+
+@pytest.mark.parametrize("written", ["春节期间值班要求如下：", "兰州市民政局值班要求如下。", "值班室电话："])
+def test_what_only_announces_other_sentences_is_not_replaced_by_one(written: str) -> None:
+    checked = verifier(PHONE, close=1.0).check(written, (0,))
+    assert (checked.outcome, checked.why) == ("dropped", SAYS_NOTHING)
+
+
+def test_what_replaces_a_sentence_are_the_clauses_that_answer() -> None:
+    point = Source(PHONE.text, PHONE.frame, "不得擅自离岗")
+    assert verifier(point).check("实行24小时专人值班，可以擅自离岗。", (0,)).text == "春节期间实行24小时专人值班，不得擅自离岗。"
+    assert verifier(point).check("值班人员可以擅自离岗。", (0,)).text == "不得擅自离岗"
+
+
+@pytest.mark.parametrize("said", ["我省实行专人值班", "全市各部门实行专人值班", "本局实行专人值班", "该县实行专人值班"])
+def test_what_points_to_an_office_is_no_name(said: str) -> None:
+    assert not [t for t in tokens(canonical(said)) if t.kind == "name"]
 
 
 def test_closeness_decides_only_between_the_thresholds() -> None:
