@@ -28,6 +28,8 @@ LEAST = 0.6
 CLOSE = 0.93
 """Between the two: the mean closeness of its tokens to the evidence's that supports it. `python -m eval.fit_support` fits
 all three on development documents; these were set by hand on such (words alone part changed sentences from paraphrases)."""
+_BARE = 12
+"""Characters below which a sentence that is no clause of the evidence is a mere name or number: of what, it does not say."""
 _LONGEST = 300
 """Characters of a sentence; nothing that an office writes is longer and readable."""
 _STOPS = ",。;!?、:"
@@ -47,6 +49,8 @@ _SURNAMES = ("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋
              "熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文")
 _ROLE = "同志|局长|厅长|处长|科长|主任|书记|省长|市长|县长|区长|部长|主席|院长|校长|所长|队长|秘书长|联系人|负责人|发言人"
 _PERSON = re.compile(rf"([{_SURNAMES}][{HAN}]{{1,2}}?)(?={_ROLE})|(?:{_ROLE})(?:为|是|:)?([{_SURNAMES}][{HAN}]{{1,2}})")
+_FUNCTION = frozenset("的了是在和与及对要等并按照为将应把被从向由于以其各该本此这那即均都也还就而且或地得所之则")
+"""Characters that say nothing by themselves."""
 _SAYING = re.compile(r"根据|按照|要求|规定|明确|指出|提出|强调|表示|其中|同时|此外|另外|以及|并且|应做到|做到|通知|文件|资料|方面")
 _LEADS_ON = re.compile(r"(?:如下|[：:])[。：:]?$")
 """A sentence that only announces others: those are on their own."""
@@ -123,9 +127,10 @@ class Verifier:
         """What may be shown of a sentence without its markers. cited: indexes of the sources that the model named."""
         if _ACTIVE.search(written) or speaks_to_model(written) or len(written) > _LONGEST:
             return Checked("", (), "dropped", written, "有链接、标记或指令")
-        if _LEADS_ON.search(written):
+        if _LEADS_ON.search(written) and len(clauses(written)) == 1:
             return Checked("", (), "dropped", written, SAYS_NOTHING)
         cited = tuple(i for i in cited if 0 <= i < len(self._sources))
+        written = self._without_lead(written)
         rests, why, about = self._rests_on(written, cited)
         if not why:
             self._about = about
@@ -144,6 +149,8 @@ class Verifier:
         about, found = self._about, dict[int, None]()
         if (own := self._own_words(canonical(written).rstrip(_STOPS), cited)) is not None:
             return (own,), "", self._named(canonical(written)) or about
+        if len(canonical(written)) < _BARE:
+            return (), "没有说成一句话", about
         whole = matter(canonical(written))
         for clause in (canonical(c).rstrip(_STOPS) for c in clauses(written)):
             about = self._named(clause) or about
@@ -165,6 +172,16 @@ class Verifier:
         if share < LEAST or (share < ENOUGH and self._closeness(written, texts) < CLOSE):
             return (), "原文没有这样说", about
         return tuple(sorted(found)), "", about
+
+    def _without_lead(self, written: str) -> str:
+        """The sentence without words of the model's own before a colon ("包括：", "处理方式是：")."""
+        lead, _, rest = written.partition("：")
+        said = canonical(lead)
+        plain = len(clauses(lead)) == 1 and not any(t.kind not in ("", "name") for t in tokens(said))
+        if not plain or len(canonical(rest)) < _BARE or any(said in s.words for s in self._sources):
+            return written
+        self._about = self._named(said) or self._about
+        return rest.lstrip()
 
     def _own_words(self, said: str, cited: Sequence[int]) -> int | None:
         """The source in which these very words are one whole clause or several."""
@@ -275,10 +292,21 @@ def conflict(row: Sequence[Token], stretch: Sequence[Token], known: str) -> str:
             return why
         if any(t.kind in _KEPT for t in lost) and len(steps) > 1:
             return "少了原文的限定或否定"
+        # a lone character that happens to stand before does not yet make it the same place
+        if inside and steps[n - 1][2] - steps[n - 1][1] > 1 and (why := _joined(row[a:b], stretch[c:d])):
+            return why
         if inside and b < len(row) and row[b].kind == "number" and any(
                 t.kind == "number" and unit_of(t) == unit_of(row[b]) for t in left):
             return f"{row[b].form}不是原文这里的数"
     return ""
+
+
+def _joined(said: Sequence[Token], own: Sequence[Token]) -> str:
+    """What is wrong with words between two stretches that the clause and its source share."""
+    if any(t.form in ENDS for t in own):
+        return "把原文的两处连成了一句"
+    others = [[t.form for t in part if not t.kind and t.form.isalnum() and t.form not in _FUNCTION] for part in (said, own)]
+    return f"原文这里是“{''.join(t.form for t in own)}”" if all(others) else ""
 
 
 def _added(said: Sequence[Token], own: Sequence[Token], known: str) -> str:

@@ -28,8 +28,8 @@ _AS_NEAR = 0.95
 """A written sentence comes at least this share as near to the question as the documents' own words do."""
 _MOST = 0.6
 """Share of the bigrams of a text that another one has which says the same."""
-_BARE = 12
-"""Characters below which a sentence is no more than a name or a number."""
+_UNENDED = 40
+"""Characters of a text without an end below which it is not taken for a sentence that was cut off."""
 _MANY = 1 / 3
 """Share of dropped sentences from which the reader is told."""
 _EMPHASIS = re.compile(r"\*\*|__|`")
@@ -108,9 +108,7 @@ def composed(
     least = _AS_NEAR * max(closeness(query.text, [text]) for text in said)
 
     def speaks_to(text: str) -> bool:
-        own = any(_says(s, text) or _says(text, s) for s in said)
-        # a bare value says nothing by which it could be told from another one
-        return own or (len(compact(text)) >= _BARE and closeness(query.text, [text]) >= least)
+        return any(_says(s, text) or _says(text, s) for s in said) or closeness(query.text, [text]) >= least
 
     yield Event("status", "语言模型正在写")
     with closing(write(writing, model, query.text, evidence, list(numbers), verifier, speaks_to)) as statements:
@@ -176,7 +174,7 @@ def _heading(item: Evidence) -> str:
 def whole_sentences(pieces: Iterator[str]) -> Iterator[str]:
     """Sentences of a text that comes in pieces, each with the markers that follow it.
 
-    A last part without an end is left out, unless it is all there is: it was cut off.
+    A last part without an end was cut off and is left out, unless it is all there is and short, as a number is.
     """
     text, any_ = "", False
     for piece in pieces:
@@ -192,7 +190,7 @@ def whole_sentences(pieces: Iterator[str]) -> Iterator[str]:
     for found in _END.finditer(text):
         yield text[at : found.end()]
         at, any_ = found.end(), True
-    if not any_ and text[at:].strip():
+    if not any_ and 0 < len(text[at:].strip()) < _UNENDED:
         yield text[at:]
 
 

@@ -105,7 +105,7 @@ def test_what_only_announces_other_sentences_is_not_replaced_by_one(written: str
 def test_what_replaces_a_sentence_are_the_clauses_that_answer() -> None:
     point = Source(PHONE.text, PHONE.frame, "不得擅自离岗")
     assert verifier(point).check("实行24小时专人值班，可以擅自离岗。", (0,)).text == "春节期间实行24小时专人值班，不得擅自离岗。"
-    assert verifier(point).check("值班人员可以擅自离岗。", (0,)).text == "不得擅自离岗"
+    assert verifier(point).check("大家可以擅自离岗。", (0,)).text == "不得擅自离岗"
 
 
 @pytest.mark.parametrize("said", ["我省实行专人值班", "全市各部门实行专人值班", "本局实行专人值班", "该县实行专人值班"])
@@ -114,7 +114,7 @@ def test_what_points_to_an_office_is_no_name(said: str) -> None:
 
 
 def test_closeness_decides_only_between_the_thresholds() -> None:
-    written = "春节期间安排24小时专人值班。"
+    written = "春节期间各个单位实行24小时专人值班。"
     assert outcome(written, PHONE, close=1.0) == "kept"
     assert outcome(written, PHONE, close=0.0) != "kept"
     assert outcome("今天天气很好，大家都去公园游玩。", PHONE, close=1.0) == "dropped"
