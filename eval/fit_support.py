@@ -22,12 +22,13 @@ import numpy as np
 
 from eval.mutations import paraphrased
 from rag.config import load_settings
+from rag.contradictions import matter
 from rag.embedding import SentenceEmbedder
 from rag.passages import cut
 from rag.reranking import best_matches
 from rag.schema import Document, Metadata, Span
 from rag.text import HAN, bigrams, clauses, readable, sentences, words
-from rag.verification import Source, matter
+from rag.verification import Source
 from rag.wording import canonical
 
 _PASSAGES = 2

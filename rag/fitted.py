@@ -1,4 +1,5 @@
-"""The small linear models, as fitted by `python -m eval.fit`: numbers only, kept in fitted.json."""
+"""What was fitted on development data, numbers only: the small linear models (`python -m eval.fit`, in fitted.json), and what
+supports a written sentence (`python -m eval.fit_support`, in support.json)."""
 
 import json
 from functools import cache
@@ -27,3 +28,9 @@ def weights(model: str, language: str) -> np.ndarray:
     out = np.array(values[model][language], np.float64)
     out.flags.writeable = False
     return out
+
+
+@cache
+def support(name: str) -> float:
+    """A threshold of `rag.verification`: "enough", "least" or "close"."""
+    return float(json.loads(Path(__file__).with_name("support.json").read_text(encoding="utf-8"))[name])

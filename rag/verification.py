@@ -8,15 +8,15 @@ is tried on other evidence, then replaced by the document's own sentence, else d
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Literal
 
 from rag.citations import unsupported_values
+from rag.contradictions import STRICT, conflict, matter
 from rag.places import find_places
 from rag.prompts import speaks_to_model
 from rag.text import HAN, bigrams, clauses, readable, sentences
-from rag.wording import ENDS, Token, canonical, tokens, unit_of
+from rag.wording import ENDS, Token, canonical, tokens
 
 Outcome = Literal["kept", "recited", "replaced", "dropped"]
 
@@ -38,20 +38,12 @@ _AS_NEAR = 0.1
 say as much less than the sentence around them."""
 _TRIED = 3
 """Stretches of the evidence that a clause is compared with."""
-_STRICT = frozenset({"number", "most", "least", "forbidden", "not", "before", "after", "hour", "every"})
-"""What a sentence may only say where its source says it."""
-_OPPOSED = frozenset({"forbidden", "not", "allowed", "demanded", "more", "less"})
-_KEPT = frozenset({"most", "least", "forbidden", "not", "before", "after"})
-"""What a sentence may not leave out of a clause that it repeats."""
 _ACTIVE = re.compile(r"｜|://|www\.|\]\(|</?[a-z!]|```|!\[|javascript:", re.I)
 """Links and markup: evidence is quoted with them, but nothing new is written with them."""
 _SURNAMES = ("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹"
              "熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文")
 _ROLE = "同志|局长|厅长|处长|科长|主任|书记|省长|市长|县长|区长|部长|主席|院长|校长|所长|队长|秘书长|联系人|负责人|发言人"
 _PERSON = re.compile(rf"([{_SURNAMES}][{HAN}]{{1,2}}?)(?={_ROLE})|(?:{_ROLE})(?:为|是|:)?([{_SURNAMES}][{HAN}]{{1,2}})")
-_FUNCTION = frozenset("的了是在和与及对要等并按照为将应把被从向由于以其各该本此这那即均都也还就而且或地得所之则")
-"""Characters that say nothing by themselves."""
-_SAYING = re.compile(r"根据|按照|要求|规定|明确|指出|提出|强调|表示|其中|同时|此外|另外|以及|并且|应做到|做到|通知|文件|资料|方面")
 _LEADS_ON = re.compile(r"(?:如下|[：:])[。：:]?$")
 """A sentence that only announces others: those are on their own."""
 _TERM = re.compile(r"[《“「]([^》”」]{2,60})[》”」]")
@@ -130,11 +122,11 @@ class Verifier:
         if _LEADS_ON.search(written) and len(clauses(written)) == 1:
             return Checked("", (), "dropped", written, SAYS_NOTHING)
         cited = tuple(i for i in cited if 0 <= i < len(self._sources))
-        written = self._without_lead(written)
-        rests, why, about = self._rests_on(written, cited)
+        text = self._without_lead(written)
+        rests, why, about = self._rests_on(text, cited)
         if not why:
             self._about = about
-            done = Checked(written, rests, "kept" if set(rests) <= set(cited) else "recited", written)
+            done = Checked(text, rests, "kept" if set(rests) <= set(cited) else "recited", written)
         else:
             done = self._replaced(written, about, why)
         if done.text and canonical(done.text) in self._shown:
@@ -212,7 +204,7 @@ class Verifier:
         row, pairs = tokens(clause), matter(clause)
         if not any(t.kind for t in row) and sum(t.form.isalnum() for t in row) < 4:
             return None, ""
-        if not any(t.kind in _STRICT for t in row) and any(self._share(pairs, s.framed) >= ENOUGH for s in self._sources):
+        if not any(t.kind in STRICT for t in row) and any(self._share(pairs, s.framed) >= ENOUGH for s in self._sources):
             return None, ""  # it only says whose document it is
         near = []
         for i in self._of(about):
@@ -262,67 +254,3 @@ class Verifier:
         if best[2] < 0:
             return Checked("", (), "dropped", written, why)
         return Checked(best[1], (best[2],), "replaced", written, why)
-
-
-# ---------------------------------------------------------------- a clause against a stretch of its source
-
-def matter(text: str) -> list[str]:
-    """Bigrams of a canonical text that have to be found in its source: without the words that `conflict` compares one by
-    one, and without those that only say who says it."""
-    kept = "".join(" " if t.kind not in ("", "number", "latin") else t.form for t in tokens(_SAYING.sub(" ", text)))
-    return [pair for pair in bigrams(kept) if len(pair) > 1 or pair.isdecimal()]
-
-
-def conflict(row: Sequence[Token], stretch: Sequence[Token], known: str) -> str:
-    """What the clause says otherwise than the stretch, token by token; "" when nothing.
-
-    known: what names the clause may bring in.
-    """
-    steps = SequenceMatcher(None, row, stretch, autojunk=False).get_opcodes()
-    for n, (step, a, b, c, d) in enumerate(steps):
-        if step == "equal":
-            # a "不" or "以上" that merely happens to stand somewhere in both, nothing beside it in common
-            if b - a == 1 < len(row) and row[a].kind in _KEPT:
-                return "限定、肯定或否定与原文不同"
-            continue
-        inside = 0 < n < len(steps) - 1
-        left, right = _same_clause(stretch[c:d])
-        lost = [*(left if n else ()), *(right if n < len(steps) - 1 else ())]
-        if why := _added(row[a:b], lost, known):
-            return why
-        if any(t.kind in _KEPT for t in lost) and len(steps) > 1:
-            return "少了原文的限定或否定"
-        # a lone character that happens to stand before does not yet make it the same place
-        if inside and steps[n - 1][2] - steps[n - 1][1] > 1 and (why := _joined(row[a:b], stretch[c:d])):
-            return why
-        if inside and b < len(row) and row[b].kind == "number" and any(
-                t.kind == "number" and unit_of(t) == unit_of(row[b]) for t in left):
-            return f"{row[b].form}不是原文这里的数"
-    return ""
-
-
-def _joined(said: Sequence[Token], own: Sequence[Token]) -> str:
-    """What is wrong with words between two stretches that the clause and its source share."""
-    if any(t.form in ENDS for t in own):
-        return "把原文的两处连成了一句"
-    others = [[t.form for t in part if not t.kind and t.form.isalnum() and t.form not in _FUNCTION] for part in (said, own)]
-    return f"原文这里是“{''.join(t.form for t in own)}”" if all(others) else ""
-
-
-def _added(said: Sequence[Token], own: Sequence[Token], known: str) -> str:
-    """What is wrong with words of the clause that stand where the source has others, or none."""
-    kinds = {t.kind for t in own}
-    for token in said:
-        if token.kind in _STRICT:
-            return f"原文这里没有“{token.form}”" if token.form else "限定、肯定或否定与原文不同"
-        if token.kind in _OPPOSED and kinds & _OPPOSED - {token.kind}:
-            return "肯定、否定或增减与原文不同"
-        if token.kind in ("name", "latin") and ((token.kind in kinds and token.kind == "name") or token.form not in known):
-            return f"原文这里不是“{token.form}”"
-    return ""
-
-
-def _same_clause(gap: Sequence[Token]) -> tuple[Sequence[Token], Sequence[Token]]:
-    """What of a gap belongs to the clause before it and to the clause after it; whole clauses between are left out."""
-    cuts = [i for i, t in enumerate(gap) if t.form in ENDS]
-    return (gap[: cuts[0]], gap[cuts[-1] + 1 :]) if cuts else (gap, gap)

@@ -315,5 +315,9 @@ def test_a_lone_part_without_an_end_is_a_sentence() -> None:
     assert list(whole_sentences(iter(["0931-88", "26009[1]"]))) == ["0931-8826009[1]"]
 
 
+def test_what_the_limit_of_length_cut_off_is_no_sentence() -> None:
+    assert list(whole_sentences(iter(["根据市政府办公室关于做好元旦春节期间有关工作的通知和省民政厅的要求，全市养老机构等重点场所实行"]))) == []
+
+
 def test_marks_of_the_document_are_no_markers() -> None:
     assert without_markers("兰民发〔2021〕239号【资料2】规定[10]") == ("兰民发〔2021〕239号规定", [2, 10])

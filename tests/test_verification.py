@@ -108,6 +108,27 @@ def test_what_replaces_a_sentence_are_the_clauses_that_answer() -> None:
     assert verifier(point).check("大家可以擅自离岗。", (0,)).text == "不得擅自离岗"
 
 
+# what a real model of 1.5 billion parameters wrote over the seeds and got past the check as it was
+@pytest.mark.parametrize(("written", "text"), [
+    ("发现疑似患者要立即就地排查留验，发现疑似患者立即就地隔离、就近收治。", "发现疑似症状者立即就地排查留验,发现疑似患者立即就地隔离、就近收治。"),
+    ("鼓励医药企业生产药物和检测试剂、防护物资的产、供、销、储、运、购等工作。", "鼓励医药企业稳产、满产、增产，做好药物和检测试剂、防护物资的产、供、销、储、运、购等工作。"),
+    ("500名村兽医进行专业技能培训。", "完成500个畜牧养殖大村兽医配备，对200名村兽医开展专业技能培训。"),
+    ("在乡镇就能办的医保服务有8项。", "实现14项医保服务“乡镇可办”、8项医保服务“村可办”。"),
+    ("各级党委要定期向省委报告发挥作用的情况。", "各级党委(党组)要及时向省委报告动员党组织发挥作用的情况。"),
+    ("26件", "制定修改法规26件，批准法规69件。"), ("属地、部门", "压实属地、部门、单位、个人“四方责任”。"),
+])
+def test_what_a_small_model_makes_of_it_is_not_shown(written: str, text: str) -> None:
+    assert outcome(written, Source(text), close=1.0) not in ("kept", "recited")
+
+
+def test_the_models_own_words_before_a_colon_are_left_out() -> None:
+    checked = verifier(PHONE, close=1.0).check("值班要求包括：春节期间实行24小时专人值班，不得擅自离岗。", (0,))
+    assert (checked.outcome, checked.text) == ("kept", "春节期间实行24小时专人值班，不得擅自离岗。")
+    assert outcome("值班室电话：0931-8826009，传真0931-8826010。", PHONE) == "kept"  # the document's own
+    for lead in ("不得有下列行为", "可以有下列行为", "一律取消的有"):
+        assert verifier(PHONE, close=1.0).check(f"{lead}：春节期间实行24小时专人值班。", (0,)).outcome != "kept"
+
+
 @pytest.mark.parametrize("said", ["我省实行专人值班", "全市各部门实行专人值班", "本局实行专人值班", "该县实行专人值班"])
 def test_what_points_to_an_office_is_no_name(said: str) -> None:
     assert not [t for t in tokens(canonical(said)) if t.kind == "name"]
