@@ -43,8 +43,7 @@ def conflict(row: Sequence[Token], stretch: Sequence[Token], known: str) -> str:
             return why
         if any(t.kind in _KEPT for t in lost) and len(steps) > 1:
             return "少了原文的限定或否定"
-        # a lone character that happens to stand before does not yet make it the same place
-        if inside and steps[n - 1][2] - steps[n - 1][1] > 1 and (why := _joined(row[a:b], stretch[c:d])):
+        if why := _exchanged(row[a:b], stretch[c:d], *(steps[i][2] - steps[i][1] if 0 <= i < len(steps) else 0 for i in (n - 1, n + 1))):
             return why
         if inside and b < len(row) and row[b].kind == "number" and any(
                 t.kind == "number" and unit_of(t) == unit_of(row[b]) for t in left):
@@ -52,12 +51,24 @@ def conflict(row: Sequence[Token], stretch: Sequence[Token], known: str) -> str:
     return ""
 
 
-def _joined(said: Sequence[Token], own: Sequence[Token]) -> str:
-    """What is wrong with words between two stretches that the clause and its source share."""
-    if any(t.form in ENDS for t in own):
+def _exchanged(said: Sequence[Token], own: Sequence[Token], before: int, after: int) -> str:
+    """What is wrong with words of the clause that stand in the place of words of the source.
+
+    before, after: how many tokens next to them the clause and its source share; a lone character that happens to stand there
+    does not yet make it the same place.
+    """
+    if before > 1 and after and any(t.form in ENDS for t in own):
         return "把原文的两处连成了一句"
-    others = [[t.form for t in part if not t.kind and t.form.isalnum() and t.form not in _FUNCTION] for part in (said, own)]
-    return f"原文这里是“{''.join(t.form for t in own)}”" if all(others) else ""
+    left, right = _same_clause(own)
+    beside = left if before > 1 else right if after > 1 and not before else ()
+    if before > 1 and after:
+        beside = own
+    return f"原文这里是“{''.join(t.form for t in beside)}”" if _says_something(said) and _says_something(beside) else ""
+
+
+def _says_something(words: Sequence[Token]) -> bool:
+    plain = "".join(t.form if not t.kind else " " for t in words)
+    return any(char.isalnum() and char not in _FUNCTION for char in _SAYING.sub("", plain))
 
 
 def _added(said: Sequence[Token], own: Sequence[Token], known: str) -> str:
