@@ -32,5 +32,5 @@ def weights(model: str, language: str) -> np.ndarray:
 
 @cache
 def support(name: str) -> float:
-    """A threshold of `rag.verification`: "enough", "least" or "close"."""
+    """A threshold of `rag.verification`: "enough" or "close"."""
     return float(json.loads(Path(__file__).with_name("support.json").read_text(encoding="utf-8"))[name])

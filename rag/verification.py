@@ -13,6 +13,7 @@ from typing import Literal
 
 from rag.citations import unsupported_values
 from rag.contradictions import STRICT, conflict, matter
+from rag.fitted import support
 from rag.places import find_places
 from rag.prompts import speaks_to_model
 from rag.text import HAN, bigrams, clauses, readable, sentences
@@ -21,13 +22,13 @@ from rag.wording import ENDS, Token, canonical, tokens
 Outcome = Literal["kept", "recited", "replaced", "dropped"]
 
 SAID_ALREADY, SAYS_NOTHING = "已经说过", "没有说出什么"
-ENOUGH = 0.9
-"""Weighted share of a sentence's bigrams that the evidence has, from which words alone support it."""
+ENOUGH, CLOSE = support("enough"), support("close")
+"""Weighted share of a sentence's bigrams that the evidence has, from which words alone support it; and below that the mean
+closeness of its tokens to the evidence's. Fitted by `python -m eval.fit_support`."""
 LEAST = 0.6
 """The same share, below which nothing supports it."""
-CLOSE = 0.93
-"""Between the two: the mean closeness of its tokens to the evidence's that supports it. `python -m eval.fit_support` fits
-all three on development documents; these were set by hand on such (words alone part changed sentences from paraphrases)."""
+_FRAMED = 0.9
+"""The same share over what a document says of itself, from which a clause only says whose document it is."""
 _BARE = 12
 """Characters below which a sentence that is no clause of the evidence is a mere name or number: of what, it does not say."""
 _LONGEST = 300
@@ -204,7 +205,7 @@ class Verifier:
         row, pairs = tokens(clause), matter(clause)
         if not any(t.kind for t in row) and sum(t.form.isalnum() for t in row) < 4:
             return None, ""
-        if not any(t.kind in STRICT for t in row) and any(self._share(pairs, s.framed) >= ENOUGH for s in self._sources):
+        if not any(t.kind in STRICT for t in row) and any(self._share(pairs, s.framed) >= _FRAMED for s in self._sources):
             return None, ""  # it only says whose document it is
         near = []
         for i in self._of(about):
@@ -226,7 +227,7 @@ class Verifier:
     def _share(self, pairs: Sequence[str], known: frozenset[str]) -> float:
         """Weighted share of the bigrams that are known."""
         total = sum(self._idf(p) for p in pairs)
-        return sum(self._idf(p) for p in pairs if p in known) / total if total else 0.0
+        return round(sum(self._idf(p) for p in pairs if p in known) / total, 6) if total else 0.0
 
     @staticmethod
     def _unnamed(written: str, known: Sequence[str]) -> str:
