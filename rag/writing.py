@@ -151,7 +151,7 @@ def _remark(writing: Writing) -> str:
         return f"（语言模型写的 {len(said)} 句中有 {gone} 句没有依据或与所问无关，已删去。）" if gone >= _MANY * len(said) else ""
     if writing.nothing:
         return "（语言模型认为这些原文没有直接回答问题，请对照原文判断。）"
-    return "（语言模型写的内容在原文中找不到依据，答案由原文摘录而成。）"
+    return "（语言模型写的句子与原文核对不上，答案由原文摘录而成。）"
 
 
 def sources_of(evidence: Sequence[Evidence], shown: Sequence[int]) -> list[Source]:

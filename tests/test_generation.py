@@ -90,7 +90,7 @@ def test_nothing_unchecked_is_ever_streamed(pipeline, server, endpoint) -> None:
     events = list(with_model(pipeline, endpoint).stream(QUESTION))
     said = "".join(e.text for e in events if e.kind == "delta")
     assert not any(word in said for word in ("999", "8826008", "不得安排"))
-    assert "找不到依据" in events[-1].answer.answer and events[-1].answer.generator == "extractive"
+    assert "核对不上" in events[-1].answer.answer and events[-1].answer.generator == "extractive"
 
 
 def test_refusals_are_decided_before_the_model_is_asked(pipeline, server, endpoint) -> None:
@@ -124,7 +124,7 @@ def test_a_question_may_ask_for_the_extractive_answer_and_for_nothing_that_is_no
 
 
 def test_what_the_documents_would_say_for_the_model_is_not_better_than_the_extractive_answer(pipeline) -> None:
-    model = with_model(pipeline, Writes(lambda _: "兰州市民政局没有严格执行24小时专人值班和领导干部带班制度[1]。"))
+    model = with_model(pipeline, Writes(lambda _: "对重要舆情要三小时内报告市民政局值班室[1]。"))
     answer = model.ask(QUESTION)
     assert [c["outcome"] for c in model.explain(QUESTION)["written"]] == ["replaced"]
     assert bare(answer) == pipeline.ask(QUESTION).answer and answer.generator == "extractive"
@@ -142,7 +142,7 @@ def test_a_value_that_is_asked_for_stays_when_the_model_does_not_say_it(pipeline
 @pytest.mark.parametrize("written", ["兰民发〔2021〕239号。", "239号", "2021年12月31日。"])
 def test_a_bare_value_that_the_documents_point_is_not_is_not_taken(pipeline, written: str) -> None:
     question = "市安委办关于岁末年初安全防范的文件是哪个文号？"
-    assert bare(with_model(pipeline, Writes(lambda _: written)).ask(question)) == pipeline.ask(question).answer
+    assert with_model(pipeline, Writes(lambda _: written)).ask(question).answer.startswith(pipeline.ask(question).answer)
 
 
 def test_a_complete_list_is_not_rewritten(pipeline, server, endpoint) -> None:
