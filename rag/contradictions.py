@@ -1,13 +1,13 @@
 """A clause held against a stretch of its source: what it says otherwise, word by word (`rag.wording`)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
 from rag.text import bigrams
 from rag.wording import ENDS, Token, tokens, unit_of
 
-STRICT = frozenset({"number", "most", "least", "forbidden", "not", "before", "after", "hour", "every"})
+STRICT = frozenset({"number", "most", "least", "forbidden", "not", "allowed", "before", "after", "hour", "every"})
 """What a sentence may only say where its source says it."""
 _OPPOSED = frozenset({"forbidden", "not", "allowed", "demanded", "more", "less"})
 _KEPT = frozenset({"most", "least", "forbidden", "not", "before", "after"})
@@ -43,26 +43,36 @@ def conflict(row: Sequence[Token], stretch: Sequence[Token], known: str) -> str:
             return why
         if any(t.kind in _KEPT for t in lost) and len(steps) > 1:
             return "少了原文的限定或否定"
-        if why := _exchanged(row[a:b], stretch[c:d], *(steps[i][2] - steps[i][1] if 0 <= i < len(steps) else 0 for i in (n - 1, n + 1))):
-            return why
         if inside and b < len(row) and row[b].kind == "number" and any(
                 t.kind == "number" and unit_of(t) == unit_of(row[b]) for t in left):
             return f"{row[b].form}不是原文这里的数"
-    return ""
+    return next(filter(None, (_exchanged(*group) for group in _exchanges(row, stretch, steps))), "")
 
 
-def _exchanged(said: Sequence[Token], own: Sequence[Token], before: int, after: int) -> str:
-    """What is wrong with words of the clause that stand in the place of words of the source.
+def _exchanges(
+    row: Sequence[Token], stretch: Sequence[Token], steps: Sequence[tuple[str, int, int, int, int]]
+) -> Iterator[tuple[list[Token], list[Token], bool, bool]]:
+    """Where clause and source differ: the words of each, and whether words that both have stand before and after.
 
-    before, after: how many tokens next to them the clause and its source share; a lone character that happens to stand there
-    does not yet make it the same place.
+    A lone character that both have does not part two such places: "人" is in 人员 and in 老年人.
     """
-    if before > 1 and after and any(t.form in ENDS for t in own):
+    said, own, before = list[Token](), list[Token](), False
+    for step, a, b, c, d in steps:
+        if step != "equal":
+            said += row[a:b]
+            own += stretch[c:d]
+        elif b - a > 1 or row[a].kind:
+            yield said, own, before, True
+            said, own, before = [], [], True
+    yield said, own, before, False
+
+
+def _exchanged(said: Sequence[Token], own: Sequence[Token], before: bool, after: bool) -> str:
+    """What is wrong with words of the clause that stand in the place of words of the source. See `_exchanges`."""
+    if before and after and any(t.form in ENDS for t in own):
         return "把原文的两处连成了一句"
     left, right = _same_clause(own)
-    beside = left if before > 1 else right if after > 1 and not before else ()
-    if before > 1 and after:
-        beside = own
+    beside = own if before and after else left if before else right if after else ()
     return f"原文这里是“{''.join(t.form for t in beside)}”" if _says_something(said) and _says_something(beside) else ""
 
 
