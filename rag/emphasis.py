@@ -11,17 +11,16 @@ from itertools import accumulate
 
 import numpy as np
 
-from rag.query import ABBREVIATIONS
-from rag.text import HAN, segments, simplified
+from rag.glossary import Term, terms
+from rag.text import HAN, bigrams, segments, simplified
+from rag.vocabulary import ABBREVIATIONS, ALIKE, ASKING
 
-ASKING = re.compile(
-    r"请问|什么时候|什么|哪些|哪个|哪几|如何|怎么样|怎么|怎样|多少|为何|为什么|有何|是否|能否|可否|是指|指的是|的|了|吗|呢|是|有|"
-    r"对于|对|在|和|与|及|将|被|等|进行|做出|做了|采取|要求|规定|措施|情况|内容|方面|期间|有关|相关|具体|应该|应当|应|可以|需要|需|关于|我们|我|你|他|"
-    r"要|得|该|会|能|几|谁|哪|让|给|把|说|\W", re.I,
-)
 _ASKING_SHARE = 0.2
 _ACROSS_SHARE = 0.4
 """A pair of characters that belong to two words says less than a pair inside one."""
+_SMALL = 1e-3
+"""Weight of what says nothing, so that there is one."""
+_NUMBER = re.compile(r"\d+")
 _TOKEN = re.compile(rf"[{HAN}]+|[a-z]+|\d+(?:[.:]\d+)*")
 _HALF = {c: c - 0xFEE0 for c in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 
@@ -60,12 +59,14 @@ class Emphasis:
         return ((total[end] - total[start]) / np.maximum(end - start, 1)).astype(np.float32) + 1e-6
 
 
-def emphasis(text: str, idf: Callable[[str], float]) -> Emphasis:
-    """Weights for `text`; idf: of a bigram in the collection."""
+def emphasis(text: str, idf: Callable[[str], float], language: str = "zh") -> Emphasis:
+    """Weights for `text`; idf: of a bigram in the collection. language: "zh" or "other", which is taken for English."""
+    if language != "zh":
+        return _of_english(text, idf)
     share = np.ones(len(text), np.float32)
     for match in ASKING.finditer(text):
         share[match.start() : match.end()] = _ASKING_SHARE
-    rarity = np.full(len(text), 1e-3, np.float32)
+    rarity = np.full(len(text), _SMALL, np.float32)
     found: dict[str, tuple[tuple[int, int], float]] = {}
     edges = set(accumulate(map(len, segments(text))))
     for pair, start, end in _pairs(text):
@@ -78,9 +79,32 @@ def emphasis(text: str, idf: Callable[[str], float]) -> Emphasis:
     return Emphasis(share * rarity, tuple(found), tuple(place for place, _ in found.values()), weights, _aliases(text))
 
 
+def _of_english(text: str, idf: Callable[[str], float]) -> Emphasis:
+    """A word of the text counts as said where a Chinese word that may be meant is, or the word itself (covid, 2023).
+
+    It says as much as the commonest of those words.
+    """
+    found: dict[str, tuple[tuple[int, int], float]] = {}
+    aliases: list[tuple[str, str]] = []
+    characters, unknown = np.full(len(text), _SMALL, np.float32), idf("")
+    numbers = [Term(m.start(), m.end(), m.group(), ()) for m in _NUMBER.finditer(text)]
+    for term in [*terms(text), *numbers]:
+        rarities = {word: max(map(idf, bigrams(word)), default=unknown) for word in (*term.words, term.said)}
+        known = [word for word, rarity in rarities.items() if rarity < unknown]
+        weight = min((rarities[word] for word in known), default=unknown)
+        characters[term.start : term.end] = weight
+        if known:
+            said = f" {term.said} "
+            found[said] = (term.start, term.end), weight
+            aliases += [(said, word) for word in known]
+    weights = np.array([w for _, w in found.values()], np.float32)
+    return Emphasis(characters, tuple(found), tuple(place for place, _ in found.values()), weights, tuple(aliases))
+
+
 def _aliases(text: str) -> tuple[tuple[str, str], ...]:
-    both = ((a, b) for short, full in ABBREVIATIONS for a, b in ((full, short), (short, full)))
-    return tuple((mine, theirs) for mine, theirs in both if mine in text and theirs not in text)
+    """(as the text writes it, as a document may) for every word of the text that has others of its kind."""
+    return tuple((mine, theirs) for group in (*ABBREVIATIONS, *ALIKE) for mine in group if mine in text
+                 for theirs in group if theirs not in text)
 
 
 def _pairs(text: str) -> list[tuple[str, int, int]]:

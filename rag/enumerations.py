@@ -62,7 +62,7 @@ def parts_of(found: Found, retriever: Retriever) -> list[Evidence]:
         return []
     for parent, items in _enumerations(whole):
         if parent is None and (len(items) in counts or not counts):
-            return _quoted(found, retriever, whole, items, 1.0)
+            return _quoted(found, retriever, whole, items, 1.0, with_lead=False)
     return []
 
 

@@ -1,14 +1,14 @@
 """From passages to evidence: which sentences of the hits speak to the question."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
-from rag import gate
+from rag import gate, relevance
 from rag.citations import original_span, shown
 from rag.fitted import FEATURES
 from rag.generators.extractive import AS_GOOD
@@ -17,7 +17,7 @@ from rag.query import Query
 from rag.retrieval import Found, Retriever
 from rag.schema import Document, Evidence, Hit, Span
 from rag.text import NUMERAL, clauses, compact, sentences
-from rag.values import asked_for, has_value, thing_asked
+from rag.values import asked_for, has_value, section_asked, thing_asked
 
 LEANING = ("对此", "上述", "其中", "此外", "同时", "据此", "为此", "以上", "前款", "该", "其", "这", "但", "并", "否则", "逾期")
 """A sentence that begins so leans on the one before it."""
@@ -33,12 +33,23 @@ _FURNITURE = re.compile(r"^\s*(?:发布(?:日期|时间)|(?:信息|文章)?来�
 _AS_MUCH = 0.8
 """Share of what the best hit says that a passage with the value has to say to be heard before it."""
 _LONGEST_NAME = 16
+_DAY = re.compile(rf"[\d{NUMERAL}]{{4}}年[\d{NUMERAL}]{{1,2}}月[\d{NUMERAL}]{{1,3}}[日号]")
+_DATED = re.compile("时间|日期|期限|截止|[：:]$")
+"""How a line ends after which a bare date is no signature's."""
+_AROUND_TITLE = 6
+"""Characters of a line that is but a title: 《》, 附件1, (试行)."""
 _LONGEST_VALUES = 100
 """Characters of a first line that goes on to give several values."""
 _ENDS = ("。", "！", "？", "\n")
 _JOINED = ("且", "并", "以及", "但", "而", "则", "或者", "又", "也", "还")
-_UNFINISHED = re.compile(rf"(?:的|时|后|前|之日起|情况下|期间)[，,]$|^第[{NUMERAL}]+条\s*[^，。]{{1,8}}[，,]$")
-"""A clause that waits for the next one: a condition, a time, the name of an article's matter."""
+_UNFINISHED = re.compile(
+    rf"(?:的|时|后|前|之日起|情况下|期间)[，,]$|^第[{NUMERAL}]+条\s*[^，。]{{1,8}}[，,]$"
+    r"|(?:^|[，,；;：:])[^，,。；;]{0,6}?(?:如果|如(?![实期数同下何上前此今])|若(?!干)|一旦|凡(?!事)|倘若)[^，,。；;]*[，,]$")
+"""A clause that waits for the next one, which cannot be without it: a condition, a time, the name of an article's matter."""
+_LEADS_UP = re.compile(
+    r"(?:^|[，,。；;：:\n])\s*(?:根据|依据|按照|依照|遵照|经(?!常|营|济|费|办)|鉴于|随着|为了|为(?=进一步|切实|全面|深入|加强|贯彻|落实|规范|推动|做好|保障|认真|有效|加快|确保|方便|防止|维护))"
+    r"[^，,。；;]*[，,]$")
+"""A clause that only leads up to the next one, which can be without it."""
 _ARTICLE = re.compile(rf"^第[{NUMERAL}]+条\s+")
 _LONGEST_ITEM = 110
 """Characters of sentences that stay together in a list; a longer sentence stands alone."""
@@ -54,8 +65,6 @@ class Limits:
     """A passage of the best document this much below the best passage (in units of the fused score) is left out."""
     sure: float = 0.5
     """Another document is heard when the gate is this sure of its passage alone."""
-    sentence_share: float = 0.62
-    """A sentence stays when it meets the question at least this share as well as its passage's best."""
     heading_share: float = 0.5
     """A section whose heading says this much of what is asked is quoted whole."""
 
@@ -65,12 +74,18 @@ DEFAULT = Limits()
 
 def gather(found: Found, retriever: Retriever, limits: Limits = DEFAULT) -> list[Evidence]:
     """Evidence for the question, best first."""
+    told = (e for hit, nth in heard(found, retriever, limits) for e in _of_hit(found, retriever, hit, nth, limits)
+            if not of_another_year(found.query, hit.document, e.span))
+    return sorted(told, key=lambda e: -e.score)
+
+
+def heard(found: Found, retriever: Retriever, limits: Limits = DEFAULT) -> Iterator[tuple[Hit, int]]:
+    """The hits that have a say in the answer, each with the number of its document's hits before it."""
     if not found.hits:
-        return []
+        return
     top = found.hits[0]
     counts: dict[str, int] = {}
     known: dict[tuple[str, ...], str] = {}
-    out: list[Evidence] = []
     for n in _with_values_first(found):
         hit = found.hits[n]
         id = hit.document.id
@@ -83,10 +98,8 @@ def gather(found: Found, retriever: Retriever, limits: Limits = DEFAULT) -> list
             continue  # the same notice from another page
         if counts.get(id, 0) >= limits.per_document or (id not in counts and len(counts) >= limits.documents):
             continue
-        if told := [e for e in _of_hit(found, retriever, hit, limits) if not of_another_year(found.query, hit.document, e.span)]:
-            counts[id] = counts.get(id, 0) + 1
-            out.extend(told)
-    return sorted(out, key=lambda e: -e.score)
+        yield hit, counts.get(id, 0)
+        counts[id] = counts.get(id, 0) + 1
 
 
 def _with_values_first(found: Found) -> list[int]:
@@ -108,16 +121,17 @@ def _publication(document: Document) -> tuple[str, ...] | None:
     return tuple(compact(part) for part in said if part) if all(said) else None
 
 
-def _of_hit(found: Found, retriever: Retriever, hit: Hit, limits: Limits) -> list[Evidence]:
-    text = hit.passage.text
-    spans = list(sentences(text))
+def _of_hit(found: Found, retriever: Retriever, hit: Hit, nth: int, limits: Limits) -> list[Evidence]:
+    """nth: passages of the document that were heard before."""
+    text, spans = hit.passage.text, telling(found.query, hit)
     if not spans:
         return []
-    worth = retriever.worth(found, hit, spans)
-    keep = worth >= worth.max() * limits.sentence_share
-    if found.query.form != "metadata":
-        keep &= [not _FURNITURE.match(text, s.start, s.end) for s in spans]
-    if _wants_all(found.query) and _heading_asks(found, retriever, hit, limits):
+    late, share = retriever.worth(found, hit, spans)
+    worth = relevance.worth(late, share)
+    titled = heading_asks(found, retriever, hit, limits)
+    texts = [text[s.start : s.end] for s in spans]
+    keep = relevance.kept(found.query, relevance.features(found.query, texts, late, share, nth, titled))
+    if _wants_all(found.query) and titled:
         keep[:] = True
     for i in range(1, len(spans)):
         if keep[i] and text.startswith(LEANING, spans[i].start):
@@ -130,11 +144,31 @@ def _of_hit(found: Found, retriever: Retriever, hit: Hit, limits: Limits) -> lis
     ]
 
 
+def telling(query: Query, hit: Hit) -> list[Span]:
+    """The sentences of a hit that may tell something; of its matter, unless the document itself is asked about."""
+    spans = list(sentences(hit.passage.text))
+    return spans if query.form == "metadata" else [s for s in spans if not _is_frame(hit, s)]
+
+
+def _is_frame(hit: Hit, sentence: Span) -> bool:
+    """Whether the sentence is but the document's title or a part of it, its number, addressees or signature, or of a web page."""
+    text, title = hit.passage.text, compact(hit.document.meta.title or "")
+    said = compact(text[sentence.start : sentence.end])
+    if said in title or (title and title in said and len(said) <= len(title) + _AROUND_TITLE):
+        return True
+    if _FURNITURE.match(text, sentence.start, sentence.end):
+        return True
+    if _DAY.fullmatch(said) and not _DATED.search(text[: sentence.start].rstrip().rpartition("\n")[2]):
+        return True
+    where = original_span(hit.document, hit.passage, sentence)
+    return any(span.start <= where.start and where.end <= span.end for span in hit.document.meta.proof.values())
+
+
 def _wants_all(query: Query) -> bool:
     return query.form in ("list", "general", "compare", "definition")
 
 
-def _heading_asks(found: Found, retriever: Retriever, hit: Hit, limits: Limits) -> bool:
+def heading_asks(found: Found, retriever: Retriever, hit: Hit, limits: Limits = DEFAULT) -> bool:
     """Whether the heading of the passage's section says what is asked."""
     path = hit.passage.section_path
     return bool(path) and retriever.share(found, hit.document.id, path[-1]) >= limits.heading_share
@@ -184,7 +218,8 @@ def quoted(
     valued = partial(has_value, query)
     point = _point(clauses(text), lambda run: retriever.share(found, document.id, run) + _HAS_VALUE * valued(run), valued)
     named, thing = f"{_named_by(document, span)}\n{text}", thing_asked(query)
-    said = retriever.share(found, document.id, point) + bool(thing and thing in named)
+    section, heading = section_asked(query), path[-1] if path else ""
+    said = retriever.share(found, document.id, point) + bool(thing and thing in named) + bool(section and section in heading)
     return Evidence(document, path, span, text, point, said, round(score, 4))
 
 
@@ -207,15 +242,19 @@ def _point(parts: Sequence[str], share: Callable[[str], float], valued: Callable
             continue
         run = ""
         for n, part in enumerate(parts[start:], start):
-            if run and not _UNFINISHED.search(run) and len(run) + len(part) > LONGEST_POINT:
+            if run and not _waits(run) and len(run) + len(part) > LONGEST_POINT:
                 break
             run += part
-            if n + 1 == len(parts) or not _UNFINISHED.search(run):
+            if n + 1 == len(parts) or not _waits(run):
                 runs.append((share(run) - 0.001 * len(run), start, n + 1, run))
     most = max((worth for worth, *_ in runs), default=0.0)
     good = [(start, -worth, end, run) for worth, start, end, run in runs if worth >= AS_GOOD * most]
     _, _, end, point = min(good, default=(0, 0.0, 1, "".join(parts[:1])))
     return _ARTICLE.sub("", point + _alike(point, parts[end:], valued)).rstrip("，,；;。：: ")
+
+
+def _waits(run: str) -> bool:
+    return bool(_UNFINISHED.search(run) or _LEADS_UP.search(run))
 
 
 def _alike(point: str, parts: Sequence[str], valued: Callable[[str], bool]) -> str:
@@ -225,7 +264,7 @@ def _alike(point: str, parts: Sequence[str], valued: Callable[[str], bool]) -> s
         if (point + out + waiting).endswith(_ENDS) or len(point + out + waiting + part) > _LONGEST_VALUES:
             break
         waiting += part
-        if not _UNFINISHED.search(waiting):
+        if not _waits(waiting):
             if not valued(waiting):
                 break
             out, waiting = out + waiting, ""

@@ -20,12 +20,21 @@ FEATURES = (
 )
 """What retrieval measures of a passage, in the order of the weights."""
 
+SENTENCE = (
+    "one", "beside_best", "share", "worth", "neighbour", "before",  # what it says, beside the passage's best and its neighbours
+    "length", "short", "unfinished", "leads", "last", "many",  # what it looks like
+    "value", "value_elsewhere",  # whether it has the value asked for, or another one has
+    "nth", "titled",  # the how manieth passage of its document; whether the section's heading says what is asked
+)
+"""What `rag.relevance` measures of a sentence, in the order of the weights."""
+
 
 @cache
-def weights(model: str, language: str) -> np.ndarray:
-    """Weights of `model` ("ranking", "gate" or "size": see `rag.gate`) for questions in `language` ("zh" or "other"); float64, read-only."""
+def weights(model: str, part: str) -> np.ndarray:
+    """Weights of `model`, float64, read-only: "ranking", "gate" or "size" (see `rag.gate`) for questions in "zh" or "other";
+    "sentence": its "weights", and the least sum by which a sentence stays where "one" or "several" answer."""
     values = json.loads(Path(__file__).with_name("fitted.json").read_text(encoding="utf-8"))
-    out = np.array(values[model][language], np.float64)
+    out = np.array(values[model][part], np.float64)
     out.flags.writeable = False
     return out
 

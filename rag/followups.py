@@ -1,4 +1,4 @@
-"""A follow-up question completed by a language model, where the rules (`rag.query`) completed it to nothing that is found.
+"""A follow-up question completed by a language model, where the rules (`rag.conversation`) completed it to nothing that is found.
 
 The model only puts words in order: what it writes is taken when it names all that was named, and nothing else.
 """
@@ -47,7 +47,7 @@ def holds(text: str, question: str, history: Sequence[str], today: dt.date) -> b
     and so is what the question before it named, unless the question names another of its kind.
     """
     try:
-        mine, asked, before = (understand(t, (), today) for t in (text, question, history[-1]))
+        mine, asked, before = (understand(t, today) for t in (text, question, history[-1]))
     except QuestionError:
         return False
     known = normalise("\n".join((*history, question, asked.text, before.text)))

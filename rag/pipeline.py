@@ -1,51 +1,33 @@
 """The whole: question in, checked answer out. The composition root: the only file that names concrete adapters."""
 
-import datetime as dt
 import hashlib
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
-from rag import followups, gate, prompts, scope
-from rag.answering import Selection, answering_first, select, sides_of
-from rag.assembly import Stamp, asking_back, assembled, refused
-from rag.checks import vague
-from rag.citations import problems
+from rag import prompts
+from rag.answering import answering_first, sides_of
+from rag.asking import DEPTH, Asking
+from rag.composing import Composer
 from rag.config import Settings
-from rag.enumerations import whole_list
 from rag.errors import EngineError, ModelError, QuestionError, UsageError, WenjuError
 from rag.fitted import FEATURES
-from rag.generators import extractive
 from rag.generators.guard import Guard
 from rag.index import Engine, Index, Part, PartReport, Progress, Report, View, Watcher, fill_part, refresh, withdraw
 from rag.protocols import Embedder
-from rag.query import Query, understand
-from rag.reranking import best_matches
-from rag.retrieval import Found, Retriever
-from rag.schema import Answer, Document, Draft, Event, Hit, Passage, Retrieval, to_json
-from rag.spelling import mended
+from rag.retrieval import Retriever
+from rag.schema import Answer, Document, Event, Hit, Passage, Retrieval, to_json
 from rag.suggestions import examples
-from rag.validity import KINDS, Related, Status, clock, status_of
-from rag.verification import Checked
-from rag.writing import Writing, composed, rewritten
+from rag.validity import STALE, Related, Status, clock, status_of
 
-_REMEMBERED = 3
-"""Questions before the last one that are looked back to."""
-_STALE = ("expired", "superseded")
 _VIEWS = 32
 """Views of one generation that are kept; each holds a lexical index of its own in memory."""
-
 _ALIVE = 2.0
 """Seconds within which the vector server gives a sign of life."""
-_DEPTH = 10
-"""How many passages an answer is chosen from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +46,7 @@ class Pipeline:
         self.settings, self.index, self.embedder, self.model = settings, index, embedder, model
         self.retriever = Retriever(index, embedder, lambda: self._stale(clock(settings)))
         self._stale = lru_cache(maxsize=2)(self._stale_on)
+        self.asking, self._composer = Asking(settings, self.retriever), Composer(settings, self.retriever, embedder)
         self._groups = frozenset(group for entry in index.metas.values() for group in entry.meta.groups)
         self._views: dict[frozenset[str], Pipeline] = {}
         self._viewing = threading.Lock()
@@ -156,9 +139,9 @@ class Pipeline:
         """The same answer step by step: what is being done, the text, the answer. The pieces of text make up its text."""
         began, model, said = time.perf_counter(), self._writer(generator), ""
         yield Event("status", "理解问题")
-        found = self._completed(self.retrieved(question, history, filters), question, history, filters, model)
+        found = self.asking.found(question, history, filters, model=model)
         yield Event("status", f"检索到 {len(found.hits)} 段")
-        for event in self._answering(question, found.query, found, model):
+        for event in self._composer.answering(question, found, model):
             if event.answer:
                 answer = event.answer
                 break
@@ -172,7 +155,7 @@ class Pipeline:
 
     def search(self, query: str, k: int = 10, filters: Mapping[str, str] | None = None) -> Retrieval:
         """The k best passages with the trace of every stage; nothing is refused."""
-        found = self.retrieved(query, (), filters, k)
+        found = self.asking.found(query, (), filters, k)
         return Retrieval(query, answering_first(found, self.retriever, k), found.timings_ms)
 
     def examine(
@@ -183,9 +166,8 @@ class Pipeline:
         Raises QuestionError.
         """
         began = time.perf_counter()
-        k = max(depth, _DEPTH)
-        found = self._completed(self.retrieved(question, history, filters, k), question, history, filters, self.model, k)
-        *_, last = self._answering(question, found.query, found.first(_DEPTH), self.model)
+        found = self.asking.found(question, history, filters, max(depth, DEPTH), self.model)
+        *_, last = self._composer.answering(question, found.first(DEPTH), self.model)
         total = round((time.perf_counter() - began) * 1000, 3)
         answer = replace(last.answer, timings_ms={**found.timings_ms, "total": total})
         return Examined(answer, answering_first(found, self.retriever, depth))
@@ -198,7 +180,7 @@ class Pipeline:
         texts = []
         for question, history in questions:
             with suppress(QuestionError):  # it will be told when it is asked
-                query = self._understood(question, history)
+                query = self.asking.understood(question, history)
                 texts += [part.text for part in (query, query.written_out(), *sides_of(query)) if part]
         self.retriever.prepare(texts)
 
@@ -207,13 +189,13 @@ class Pipeline:
     ) -> Mapping[str, object]:
         """Why the answer is what it is: what was understood, the gate's figure, every hit's stages and features, and what
         became of each sentence that the language model, if there is one, writes when asked once more."""
-        found = self.retrieved(question, history, filters)
-        chosen = select(found, self.retriever, self.settings.min_confidence)
+        found = self.asking.found(question, history, filters)
+        chosen = self._composer.selected(found)
         return {
             "interpreted": to_json(found.query.interpreted()), "form": found.query.form,
             "confidence": round(chosen.confidence, 4), "min_confidence": self.settings.min_confidence,
             "reason": chosen.reason, "unmet": [slot.value for slot in found.unmet],
-            "written": [to_json(checked) for checked in self._checks(found.query, chosen)],
+            "written": [to_json(checked) for checked in self._composer.checks(found.query, chosen, self.model)],
             "hits": [
                 {"source": hit.document.source, "section_path": hit.passage.section_path, "trace": to_json(hit.trace),
                  "features": dict(zip(FEATURES, (round(float(x), 3) for x in values), strict=True))}
@@ -221,76 +203,12 @@ class Pipeline:
             ],
         }
 
-    def _checks(self, query: Query, chosen: Selection) -> Sequence[Checked]:
-        writing = Writing()
-        if self.model and chosen.evidence:
-            draft = self._drafted(query, chosen)
-            deque(composed(writing, self.model, query, draft, chosen.evidence, self.retriever.idf, self._closeness), 0)
-        return writing.checks
-
-    def retrieved(
-        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, k: int = _DEPTH
-    ) -> Found:
-        """All that searching finds, with features and leads: for explaining and for fitting."""
-        query = scope.filtered(self._understood(question, history), filters or {}, clock(self.settings))
-        found = self._searched(query, k)
-        return self._carried(found, history, k) if history else found
-
-    def _searched(self, query: Query, k: int) -> Found:
-        """What the question finds, as it is or with its abbreviations written out, whichever is surer."""
-        found, other = self.retriever.retrieve(query, k), query.written_out()
-        if other is None:
-            return found
-        note = f"也写作“{other.text}”来找"
-        again = self.retriever.retrieve(replace(other, assumptions=(*query.assumptions, note)), k)
-        return again if self._sure(again) > self._sure(found) else found
-
-    def _sure(self, found: Found) -> float:
-        return gate.confidence(found.query, found.first(_DEPTH).evident, len(self.index))
-
-    def _carried(self, found: Found, history: Sequence[str], k: int) -> Found:
-        """What was found, or, when the question alone finds little or leaves open of which document it speaks, what the
-        document that answered the question before it has."""
-        query = found.query
-        sure = self._sure(found) >= self.settings.min_confidence
-        open_ = bool(query.labels) or vague(query)
-        elsewhere = query.years or query.festivals or query.numbers or query.titles
-        if elsewhere or (not open_ and (sure or query.places or query.offices)):
-            return found
-        earlier = self.retrieved(history[-1], history[:-1][-_REMEMBERED:])
-        if not earlier.hits:
-            return found
-        document, items = earlier.hits[0].document, whole_list(earlier, self.retriever)
-        carried = self.retriever.retrieve(replace(
-            query, within=document.id, listed=items[0].section_path if items else None,
-            assumptions=(*query.assumptions, f"接着上一问，在《{document.name}》中找"),
-        ), k)
-        return carried if open_ or self._sure(carried) >= self.settings.min_confidence else found
-
-    def _completed(
-        self, found: Found, question: str, history: Sequence[str], filters: Mapping[str, str] | None, model: Guard | None,
-        k: int = _DEPTH,
-    ) -> Found:
-        """What the question finds when the model completes it, if what the rules make of it is not sure and that is."""
-        if not (model and history) or self._sure(found) >= self.settings.min_confidence:
-            return found
-        today = dt.date.fromisoformat(clock(self.settings))
-        text = followups.completed(model, question, history[-_REMEMBERED:], today)
-        if not text:
-            return found
-        query = scope.filtered(self._understood(text, ()), filters or {}, clock(self.settings))
-        other = self._searched(replace(query, assumptions=(*query.assumptions, f"按前文补全为：{query.text}")), k)
-        return other if self._sure(other) >= self.settings.min_confidence else found
-
-    def _understood(self, question: str, history: Sequence[str]) -> Query:
-        today = dt.date.fromisoformat(self.settings.today) if self.settings.today else dt.date.today()
-        longest = self.settings.max_question
-        query = understand(question, history, today, longest)
-        text, changes = mended(query.text, lambda pair: self.index.lexical.document_frequency("bigrams", pair))
-        if not changes:
-            return query
-        notes = tuple(f"“{before}”按“{after}”理解" for before, after in changes)
-        return replace(understand(text, (), today, longest), assumptions=query.assumptions + notes)
+    def _writer(self, generator: str | None) -> Guard | None:
+        """The model that a question is to be answered by. Raises UsageError for one that is not set up."""
+        allowed = dict.fromkeys(("extractive", self.settings.generator))
+        if generator is not None and generator not in allowed:
+            raise UsageError(f"这里不能用“{generator}”写答案。", f"可用：{'、'.join(allowed)}。")
+        return None if generator == "extractive" else self.model
 
     # ------------------------------------------------------------ documents
 
@@ -353,56 +271,7 @@ class Pipeline:
     def _stale_on(self, today: str) -> frozenset[str]:
         """Ids of the documents that are no longer in force on that day."""
         return frozenset(id for id, entry in self.index.metas.items()
-                         if status_of(entry, today, self.index.collection).kind in _STALE)
-
-    # ------------------------------------------------------------ composition
-
-    def _answering(self, question: str, query: Query, found: Found, model: Guard | None) -> Iterator[Event]:
-        """What a language model writes, as it comes, if one writes; at last the answer."""
-        chosen = select(found, self.retriever, self.settings.min_confidence)
-        query = replace(query, assumptions=(*query.assumptions, *filter(None, [chosen.assumption])))
-        stamp = Stamp(question, query, "extractive", self.index.generation)
-        if not chosen.evidence:
-            yield Event("answer", answer=asking_back(stamp, chosen.reason, chosen.choices) if chosen.choices else refused(
-                stamp, found.hits + found.leads, chosen.confidence, chosen.reason))
-            return
-        draft = self._drafted(query, chosen)
-        answer = assembled(stamp, draft, chosen.evidence, chosen.confidence, chosen.choices)
-        wrong = problems(answer, self._text_by_id)
-        if wrong:  # withheld rather than shown wrong; the tests see to it that this does not happen
-            answer = refused(stamp, found.hits + found.leads, chosen.confidence, "核对引文时发现问题：" + "；".join(wrong))
-        elif model and chosen.listing in (None, "sides"):  # of a complete list a model could only lose items
-            writing = Writing()
-            yield from composed(writing, model, query, draft, chosen.evidence, self.retriever.idf, self._closeness)
-            by = replace(stamp, generator=model.name) if writing.statements else stamp
-            written = assembled(by, rewritten(draft, writing), chosen.evidence, chosen.confidence, chosen.choices)
-            answer = answer if problems(written, self._text_by_id) else written
-        yield Event("answer", answer=answer)
-
-    def _drafted(self, query: Query, chosen: Selection) -> Draft:
-        ids = {item.document.id: self.status(item.document.id).kind for item in chosen.evidence}
-        marks = {id: KINDS[kind] for id, kind in ids.items() if kind in (*_STALE, "not_yet")}
-        return extractive.compose(query, chosen.evidence, chosen.listing, chosen.remark, marks)
-
-    def _writer(self, generator: str | None) -> Guard | None:
-        """The model that a question is to be answered by. Raises UsageError for one that is not set up."""
-        allowed = dict.fromkeys(("extractive", self.settings.generator))
-        if generator is not None and generator not in allowed:
-            raise UsageError(f"这里不能用“{generator}”写答案。", f"可用：{'、'.join(allowed)}。")
-        return None if generator == "extractive" else self.model
-
-    def _closeness(self, sentence: str, texts: Sequence[str]) -> float:
-        """Mean over the sentence's tokens of the best cosine with any token of the texts."""
-        own, *others = self.embedder.embed_queries([sentence, *texts])
-        tokens = np.concatenate([other.tokens for other in others])
-        best = best_matches(own.tokens, tokens, np.array([len(tokens)]))
-        return float(best.mean()) if best.size else 0.0
-
-    def _text_by_id(self, id: str) -> str | None:
-        try:
-            return self.index.document(id).text
-        except KeyError:
-            return None
+                         if status_of(entry, today, self.index.collection).kind in STALE)
 
 
 @lru_cache(maxsize=8)

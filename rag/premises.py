@@ -19,6 +19,8 @@ _SURNAMES = (
 _PERSON = re.compile(
     rf"(?:^|[^{HAN}]|书记|[省市县区局厅院]长|主任|检察长|记者|联系人|请问|由|找)([{_SURNAMES}](?![省市县区局])[{HAN}]{{1,2}}?)(?=(?:副?(?:书记|省长|市长|县长|区长|局长|厅长|处长|科长|主任|院长|检察长|部长|主席|校长|所长)|同志|先生|女士)"
     r"|作的|在[^，。？]{1,10}(?:任|是什么)|(?:是|任|担任)(?:什么|何|哪个)(?:职务|职位|身份)|(?:同志|本人)?的(?:办公室?|家庭|私人|个人|工作|联系)?(?:电话|手机|邮箱|微信|住址|职务|职位|年龄|工资|简历))")
+_YEARS = re.compile(r"((?:19|20)\d{2})年?(?:-|—|－|~|～|至|到)+((?:19|20)\d{2})")
+_NAMED = re.compile(rf"[{_SURNAMES}][{HAN}]{{1,2}}")
 _TOLD_OF = re.compile(r"(?:^|[。；\n])[^。；\n]{0,6}?((?:19|20)\d{2})年")
 
 
@@ -47,9 +49,27 @@ def unfounded(query: Query, evidence: Sequence[Evidence]) -> str:
         for m in editions:
             if _edition(m) not in held:
                 return f"现有文件没有说“{m[0]}”，讲的可能是另外的届次。"
+    if (asked_years := _YEARS.search(asked)) and (reason := _other_years(asked_years, evidence)):
+        return reason
     if (name := person(query)) and name not in own:
         return f"现有文件没有写到{name}的这件事。"
     return ""
+
+
+def _other_years(asked: re.Match[str], evidence: Sequence[Evidence]) -> str:
+    """Why documents that speak of 2024-2025 do not answer for 2025-2026, "" when they speak of those or of none."""
+    whole = compact(normalise("\n".join(dict.fromkeys(text for item in evidence for text in (item.text, item.document.text)))))
+    spans = {found.groups() for found in _YEARS.finditer(whole)}
+    if asked.groups() in spans or not any(set(span) & set(asked.groups()) for span in spans):
+        return ""
+    return f"现有文件没有说“{asked[0]}”，说的是别的年份。"
+
+
+def names_one(role: str, text: str) -> bool:
+    """Whether the text names a person who has the role: 县长王某某, 王某某任县长."""
+    near = [*re.finditer(rf"{role}[：:，,\s]?({_NAMED.pattern})", text),
+            *re.finditer(rf"({_NAMED.pattern})(?:同志)?[，,、:：(（\s]?(?:现?任|担任|为|是)?[^，,。；;、]{{0,12}}?{role}", text)]
+    return any(not known_word(found[1][:2]) for found in near)
 
 
 def _amount(found: re.Match[str]) -> tuple[float, str]:

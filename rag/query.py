@@ -7,14 +7,16 @@ an office, a 文号, a title in 《》, a section number. What is recognised her
 
 import datetime as dt
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Literal
 
 from rag.errors import QuestionError
-from rag.places import contains, find_places
+from rag.glossary import offices as offices_in_english
+from rag.places import contains, find_places, latin_mentions
 from rag.schema import Interpreted
 from rag.text import HAN, NUMERAL, compact, number, readable, simplified
+from rag.vocabulary import ABBREVIATIONS, SYNONYMS
 
 Form = Literal["general", "list", "yesno", "number", "who", "when", "where", "phone", "definition",
                "metadata", "collection", "compare"]
@@ -38,25 +40,6 @@ FESTIVAL_WORD = {
     for name, forms in FESTIVALS.items()
 }
 
-# Colloquial → official; only where the official word says exactly the same.
-SYNONYMS = (
-    ("过年期间", "春节期间"), ("过年", "春节"), ("咋办", "怎么办"), ("咋", "怎么"), ("啥时候", "什么时候"), ("啥", "什么"), ("放几天假", "放假几天"), ("放多少天假", "放假多少天"), ("放几天", "放假几天"), ("放多少天", "放假多少天"),
-    ("几点钟", "几点"), ("俩", "两个"), ("电话号码", "电话"), ("手机号", "电话"), ("联系方式", "电话"), ("打疫苗", "接种疫苗"),
-    ("交多少钱", "缴费标准是多少元"), ("要交钱", "要缴费"), ("交钱", "缴费"), ("交费", "缴费"),
-)
-
-# What offices shorten and what they write out. A text has either, so a question is searched for in both.
-ABBREVIATIONS = (
-    ("低保", "最低生活保障"), ("公租房", "公共租赁住房"), ("廉租房", "廉租住房"), ("经适房", "经济适用住房"), ("医保", "医疗保险"),
-    ("社保卡", "社会保障卡"), ("社保", "社会保险"), ("个税", "个人所得税"), ("新冠", "新型冠状病毒"), ("卫健委", "卫生健康委"),
-    ("发改委", "发展和改革委员会"), ("人社局", "人力资源和社会保障局"), ("住建局", "住房和城乡建设局"), ("工信厅", "工业和信息化厅"),
-    ("民办园", "民办幼儿园"), ("公办园", "公办幼儿园"), ("双一流", "世界一流大学和一流学科"), ("五险", "社会保险"),
-    ("高校", "高等学校"), ("中职", "中等职业学校"), ("高职", "高等职业学校"), ("疾控中心", "疾病预防控制中心"),
-    ("供暖", "供热"), ("暖气", "供热"), ("驾照", "驾驶证"), ("房产证", "不动产权证"), ("生育津贴", "生育保险待遇"), ("退休金", "养老金"),
-    ("工伤险", "工伤保险"), ("失业金", "失业保险金"), ("安置房", "安置住房"), ("积分落户", "积分制入户"), ("落户", "入户"),
-    ("发烧", "发热"), ("上网课", "线上学习"), ("积分入户", "积分制入户"), ("名额", "指标"), ("老人", "老年人"), ("坐地铁", "乘坐城市轨道交通"),
-    ("坐公交", "乘坐公共汽车"), ("要钱吗", "免费吗"), ("租房合同", "房屋租赁合同"), ("居民医保", "城乡居民医保"), ("流程", "程序"), ("养狗", "养犬"),
-)
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?=\s*(?:年(?!代)|元旦|春节|-|—|至|到|、|和|与|以?[前后]|\b))")
 _MONTH = re.compile(r"(?<!\d)(?:19|20)\d{2}年\d{1,2}月")
 _TARGET = re.compile(r"(?<=[到至止于])(?:19|20)\d{2}年|(?:19|20)\d{2}年(?=底|末|[之以]?前)")
@@ -71,7 +54,9 @@ _LAW_NAMED = re.compile(
     rf"(?=第\s*[{NUMERAL}\d]+\s*条|的?规定|里|中|对|关于|怎么|如何)")
 NUMBER_OF = re.compile(rf"[{HAN}]{{1,12}}[〔\[［(（【](\d{{4}})[〕\]］)）】]\s*(?:第\s*)?\d{{1,5}}\s*号")
 _LABEL = re.compile(rf"第\s*([{NUMERAL}\d]{{1,7}})\s*(编|章|节|条|款|项|部分|点|个方面)")
-_OFFICE = re.compile(r"(?:人民政府办公厅|人民政府办公室|市委办公厅|省委办公厅|委员会|办公厅|办公室|人民政府|检察院|法院|总工会|团委|妇联|[^\W\d_和与及在的对从到向把让是有中上]{2,8}?(?:委员会|局|厅|委(?!员|托|派)|部(?!门|分|署|队)|署))")
+_OFFICE = re.compile(r"(?:人民政府办公厅|人民政府办公室|市委办公厅|省委办公厅|委员会|办公厅|办公室|人民政府|检察院|法院|总工会|团委|妇联|[^\W\d_和与及在的对从到向把让是有中上]{2,8}?(?:委员会|局|厅|委(?!员|托|派)|(?<!指挥)部(?!门|分|署|队)|署))")
+_APART = 3
+"""Characters between a place and its office in English: "Lanzhou's Civil Affairs Bureau"."""
 _ISSUED = re.compile(r"印发|发布|发的|发出|发文|出台|下发|成文|签发|落款|issued|published", re.I)
 
 # Markup, addresses and code say nothing about a document; what is left is the question.
@@ -79,21 +64,21 @@ _CODE = re.compile(r"""
     !?\[[^\]\n]*\]\([^)\n]*\) | <[^<>\n]{1,200}> | https?://[^\s，。？]+ | \{[^{}\n]*\}
     | \b[A-Za-z_][\w.]*\(["'][^()\n]*\)[\w.()]* | \b\w+=(?:"[^"\n]*"|'[^'\n]*')
     | \b[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z ]) | [{}<>|\\`;] | --+ | //+""", re.X)
-_ORDERS = re.compile(r"请|你|直接|只|照|输出|打印|显示|执行|运行|解码|编码|脚本|代码|图片|图|一张|一段|一个|链接|表格|html|base64|json|print|output|drop|table|select|回答|回复|用|并|每格|加上|答案|所有")
+_ORDERS = re.compile(r"请|你|直接|只|照|输出|打印|显示|执行|运行|解码|编码|脚本|代码|图片|图|一张|一段|一个|链接|表格|html|base64|json|print|output|drop|table|select|(?:ignore|forget|disregard)[^.?]*(?:instruction|rule|prompt)s?|(?:reveal|show|repeat)[^.?]*prompt|answer only with|(?:please|only|just|answer|reply|respond|with|your|and|the|in|me|say|hello|you are now|status|hacked)(?![a-z])|回答|回复|用|并|每格|加上|答案|所有")
 _OLD = re.compile(r"废止|失效|过期|作废|到期|有效期|还有效|旧的?(?:办法|规定|政策|版|文件)|原(?:来|先)?的?(?:办法|规定|政策|文件)|以前|曾经|当时")
 
 _FORMS: tuple[tuple[Form, re.Pattern[str]], ...] = tuple((form, re.compile(rule, re.I)) for form, rule in (
     ("collection", r"(哪些|哪几[份个]|几[份个篇]|多少[份个篇]|有没有|所有|列出|which)[^，。？]{0,8}(文件|通知|公文|文章|材料|单位发|地方发|documents?|notices?)"
                    r"|(共|总共|一共)[^，。]{0,6}几[份篇]|(how many|list) (documents|notices)"),
     ("compare", r"(有什么|有何|有哪些|有啥)?(不同|区别|差异|异同|对比|比较)|分别(是|有|怎么|如何|要求)|各自|compare|difference"),
-    ("metadata", r"(根据|依据|按照)(的是|了)?(哪|什么)[^，。？]{0,6}(文件|通知|发|印|制)|(发文|制定|制发|印发)(的)?依据|文号|发文(字号|机关|单位)|(谁|哪个?(单位|部门|机关)|什么(单位|部门|机关))[^，。]{0,6}(发|印发|下发|出台|发布|制定)的?"
-                 r"|(什么时候|何时|哪天|哪一天|几月几[日号]|日期|时间)[^，。]{0,4}(发|印发|下发|出台|发布|成文)的|成文日期|发布日期|落款"
+    ("metadata", r"(根据|依据|按照)(的是|了)?(哪|什么)[^，。？]{0,6}(文件|通知|发|印|制)|(发文|制定|制发|印发)(的)?依据|文号|发文(字号|机关|单位)|(谁|哪(?:个|些|[两三几]个?)?(单位|部门|机关)|什么(单位|部门|机关))[^，。]{0,6}(发|印发|下发|出台|发布|制定)的?"
+                 r"|(什么时候|何时|哪天|哪一天|几月几[日号]|日期|时间)[^，。]{0,4}(发|印发|下发|出台|发布|成文)的|(什么时候|何时|哪天|哪一天)[^，。]{0,2}(批复|答复)|成文日期|发布日期|落款"
                  r"|主送|发给(谁|哪些)|(这份|该|此)?(文件|通知)的?(标题|题目|全称)|(who|when|what date)[^.?]*\bissue|document number"),
     ("phone", r"(电话|号码|热线|手机|专线)[^，。？]{0,4}?(是|为)?(多少|(?<!为)什么|几号?|哪个|呢|吗|[？?。]|$)|打(哪个|什么|几|多少)|怎么联系|如何联系|联系谁|phone|telephone|hotline"),
     ("definition", r"(是指|指的?是?)(什么|哪)|什么(是|叫)|(是|指)什么意思|含义|是哪[几些两三四五六七八九十]|指哪|what does .* mean|what (are|is) the [\"“']"),
     ("yesno", r"吗[？?]?\s*$|能不能|可不可以|可否|是否|能否|要不要|需不需要|有无|允不允许|^(is|are|can|may|must|should|do|does|did)\b"),
-    ("number", r"多少|(?<![\d十百千万好])几(个|名|人|次|天|日|家|场|万|项|桌|条|所|小时|公里|部|张|户|套|年|岁|成|元|度)|多[大长久高远快](?!家)|比例|how (many|much|long|often)"),
-    ("when", r"什么时候|何时|哪天|哪一天|几[号点月]|哪[年月日]|时间|期限|截止|多久|\bwhen\b|what (time|date)"),
+    ("number", r"多少|(?<![\d十百千万好])几(个|名|人|次|天|日|家|场|万|项|桌|条|所|小时|公里|部|张|户|套|年|岁|成|元|度|级|档|层)|多[大长久高远快](?!家)|比例|how (many|much|long|often)"),
+    ("when", r"什么时候|何时|哪天|哪一天|几[号点月]|哪[年月日]|时间|期限|截止|多久|^(?:by |from |until |since )?when\b|\bwhen (?:is|are|was|were|do|does|did|will|should|must|can)\b|what (time|date|day)"),
     ("who", r"谁|哪些人|什么人|哪位|何人|由哪|哪个(部门|单位|科室)|\bwho(m|se)?\b"),
     ("where", r"哪里|在哪|哪儿|何处|什么地方|地址|\bwhere\b"),
     ("list", r"哪些|哪几|什么(要求|措施|规定|内容|任务|安排|举措|工作|政策|办法|原则|方面|事项|重点|条件|材料|资料|证件|手续|流程|程序|步骤|情形)"
@@ -128,6 +113,9 @@ class Query:
     labels: tuple[tuple[int, str], ...] = ()
     """Sections asked for: (7, "条"), (3, "部分")."""
     assumptions: tuple[str, ...] = ()
+    completed: tuple[str, ...] = ()
+    """The question with the topic of the one before it, in more than one way, where it says so little (要收费吗？) that it may
+    lean on it."""
     within: str = ""
     """Id of the one document that is asked, because the question leans on the answer before it."""
     listed: tuple[str, ...] | None = None
@@ -170,18 +158,14 @@ class Query:
         return Interpreted(self.text, {k: v for k, v in shown.items() if v}, self.assumptions)
 
 
-def understand(question: str, history: Sequence[str] = (), today: dt.date | None = None, longest: int = 2000) -> Query:
-    """The question with its slots.
+def understand(question: str, today: dt.date | None = None, longest: int = 2000) -> Query:
+    """The question with its slots, as it stands by itself: see `rag.conversation` for one that does not.
 
-    history: earlier questions of the conversation, oldest first. today: what relative years count from.
-    Raises QuestionError when the question is empty, a single character or longer than `longest` characters.
+    today: what relative years count from. Raises QuestionError when the question is empty, a single character or longer than `longest` characters.
     """
     text = _checked(question, longest)
     bare = _CODE.sub(" ", text).strip()
     text, assumptions = _grounded(bare if sum(map(str.isalnum, bare)) > 1 else "？", today or dt.date.today())
-    if history:
-        text, note = _standalone(text, [simplified(readable(h)) for h in history if h.strip()])
-        assumptions += note
     return _slots(text, tuple(assumptions))
 
 
@@ -259,85 +243,7 @@ def _offices(text: str) -> list[str]:
         office = _OFFICE.match(tail, lead.end() if lead else 0)
         if office:
             found[place + tail[: office.end()]] = None
+    if named := latin_mentions(text):
+        found |= {name + office: None for (name, (_, end)), (start, office) in product(named, offices_in_english(text))
+                  if 0 < start - end <= _APART}
     return [name for name in found if not any(other != name and other.endswith(name) for other in found)]
-
-
-# ---------------------------------------------------------------- conversation
-
-_LEANS = re.compile(
-    r"^(那|那么|那如果|还有|另外|其中|上面|上述|前面|它|他们|这个|这份|这些|那个|那份|该|此|具体|再|换成|如果是|and |what about|how about)"
-    r"|(呢|的呢)[？?]?\s*$|第[一二三四五六七八九十\d]+[条点项个款]|这(份|个|篇|条)|上述|前者|后者|它的|其(他|余)", re.I)
-_BARE = re.compile(r"^(谁|什么时候|何时|多少|几|哪里|在哪|为什么|怎么|如何|电话|依据)[^，。]{0,8}[？?]?$")
-_ABOUT = re.compile(r"^(?:那|那么|那如果|如果是|换成|还有|再看|and|what about|how about)?[，,\s]*(.{1,24}?)(?:的?呢|怎么样|如何)?[？?。.\s]*$", re.I)
-
-
-def _standalone(text: str, history: list[str]) -> tuple[str, list[str]]:
-    """The question completed from the one before it, or left alone when it stands by itself."""
-    if not history or not (_LEANS.search(text) or _BARE.search(text)):
-        return text, []
-    earlier = history[0] if len(history) == 1 else _standalone(history[-1], history[:-1])[0]
-    earlier = _slots(earlier, ()).text
-    new, old = _slots(text, ()), _slots(earlier, ())
-    about = _ABOUT.match(text)
-    if about and (text.rstrip("？?。 ").endswith("呢") or re.match(r"(and|what about|how about)", text, re.I)):
-        swapped = _swapped(earlier, old, new)
-        if swapped:
-            return swapped, [f"按上一问补全为：{swapped}"]
-        topic = about.group(1)
-        merged = f"{_scope(old)}{topic}{_asks(earlier)}"
-        return merged, [f"按上一问补全为：{merged}"]
-    lead = _scope(old, new)
-    body = re.sub(r"^(那么?|还有|另外|再)[，,]?", "", text)
-    merged = f"{earlier.rstrip('？?。 ')}，{body}" if not lead or _BARE.search(text) else f"{lead}{body}"
-    return merged, [f"按上一问补全为：{merged}"]
-
-
-def _swapped(earlier: str, old: Query, new: Query) -> str | None:
-    """The earlier question with the newly named office or place, year or festival in place of its own."""
-    out = earlier
-    for mine, theirs in ((_who(new), _who(old)), (_when(new), _when(old)), (new.festivals[:1], old.festivals[:1])):
-        if not mine or mine == theirs:
-            continue
-        said = _said(out, theirs[0]) if theirs else ""
-        out = out.replace(said, mine[0], 1) if said else mine[0] + out
-    return out if out != earlier else None
-
-
-def _who(query: Query) -> tuple[str, ...]:
-    return query.offices[:1] or query.places[:1]
-
-
-def _when(query: Query) -> tuple[str, ...]:
-    return tuple(f"{y}年" for y in query.years[:1])
-
-
-def _said(text: str, slot: str) -> str:
-    """How `text` writes the slot: a place with its suffix, a festival in any of its forms."""
-    if slot in FESTIVALS:
-        found = FESTIVAL_WORD[slot].search(text)
-    else:
-        found = re.search(rf"{re.escape(slot)}(?:省|市|州|自治区|(?=))", text)
-    return found.group() if found else ""
-
-
-def _scope(old: Query, new: Query | None = None) -> str:
-    """The earlier slots that the new question does not name itself, as words in front of it."""
-    parts = []
-    if old.titles and not (new and new.titles):
-        parts.append(f"《{old.titles[0]}》")
-    elif old.numbers and not (new and new.numbers):
-        parts.append(old.numbers[0])
-    else:
-        if old.years and not (new and new.years):
-            parts.append(f"{old.years[0]}年")
-        if (old.offices or old.places) and not (new and (new.offices or new.places)):
-            parts.append((old.offices or old.places)[0])
-        if old.festivals and not (new and new.festivals):
-            parts.append(old.festivals[0])
-    return "".join(parts)
-
-
-def _asks(question: str) -> str:
-    """The asking part of a question: from its question word on, else all of it."""
-    found = re.search(r"(有哪些|有什么|是什么|是多少|怎么|如何|由谁|什么时候|何时|要求|多少|哪些).*$", question)
-    return found.group() if found else question

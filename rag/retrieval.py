@@ -15,6 +15,7 @@ from rag.fitted import FEATURES, weights
 from rag.index import Index
 from rag.protocols import Embedder, Encoded
 from rag.query import Query
+from rag.relevance import blank_form
 from rag.reranking import best_matches, best_stored_matches, late_interaction, weakest_fifth
 from rag.schema import Hit, Span, Trace
 from rag.scope import Slot
@@ -105,7 +106,7 @@ class Retriever:
         encoded = self._embeddings.of(query.text)
         clock.lap("embed")
         admission = self._register.on(query)
-        weighed = emphasis(query.text, partial(self._rarity, "bigrams"))
+        weighed = emphasis(query.text, partial(self._rarity, "bigrams"), query.language)
         tokens = {"bigrams": bigrams(query.text), "words": words(query.text)}
         rankings, documents = self._first_stage(query, encoded, tokens, admission)
         rows = np.unique(np.concatenate([r for r, _ in rankings.values()]))
@@ -244,11 +245,11 @@ class Retriever:
         return normalise("\n".join((name, *passage.section_path, passage.text)))
 
     def _is_frame(self, row: int) -> bool:
-        """Whether a passage is but the document's head (title, number, addressees) or its signature."""
+        """Whether a passage is but the document's head (title, number, addressees), its signature or a blank form."""
         passage = self.index.passage(row)
         proof = self.index.metas[passage.document_id].meta.proof
         head = max((proof[f].end for f in ("title", "document_number", "addressees") if f in proof), default=0)
-        return passage.section_path == ("落款",) or passage.end <= head
+        return passage.section_path == ("落款",) or passage.end <= head or blank_form(passage.text)
 
     @staticmethod
     def _admitted(admission: Admission, rows: np.ndarray, order: np.ndarray) -> tuple[list[int], list[int]]:
@@ -290,17 +291,22 @@ class Retriever:
 
     # ------------------------------------------------------------ inside a passage
 
-    def worth(self, found: "Found", hit: Hit, spans: Sequence[Span]) -> np.ndarray:
-        """How well each span of the passage's text meets what is asked beyond the slots: float32 [spans].
-
-        Late interaction plus the weighted share of the question's bigrams.
-        """
+    def worth(self, found: "Found", hit: Hit, spans: Sequence[Span]) -> tuple[np.ndarray, np.ndarray]:
+        """How well each span of the passage's text meets what is asked beyond the slots: late interaction, and the weighted share
+        of the question's bigrams, both float [spans]."""
         tokens, where = self.index.tokens(hit.row)
         inside = [np.flatnonzero((where[:, 0] >= s.start) & (where[:, 0] < s.end)) for s in spans]
         parts = tokens[np.concatenate(inside)], np.array([len(places) for places in inside])
         token_weights = _tokens_beyond(found.emphasis, found.encoded, found.admission.met(hit.document.id))
-        late = late_interaction(best_matches(found.encoded.tokens, *parts), token_weights)
-        return late + 0.5 * np.array([self.share(found, hit.document.id, hit.passage.text[s.start : s.end]) for s in spans])
+        share = [self.share(found, hit.document.id, hit.passage.text[s.start : s.end]) for s in spans]
+        return late_interaction(best_matches(found.encoded.tokens, *parts), token_weights), np.array(share)
+
+    def told(self, found: "Found", document_id: str) -> float:
+        """Weighted share in [0, 1] of the question's bigrams that the document has; 1 when the question hardly says anything."""
+        weights = found.emphasis.weights
+        if not len(weights) or weights.max() < _HARDLY * self._rarity("bigrams", ""):
+            return 1.0
+        return float(weights @ found.emphasis.said_in(self._whole(document_id)) / weights.sum())
 
     def idf(self, pair: str) -> float:
         """Weight of a bigram in the collection: the rarer, the more it says."""
@@ -316,6 +322,8 @@ class Retriever:
 
 _FRAME_PENALTY = 3.0
 """The head of a document has all the words of its matter and says nothing of it."""
+_HARDLY = 0.25
+"""Weight of a question's weightiest words, over the weightiest there could be, below which it only asks."""
 _MET_SHARE = 0.1
 """What is left of the weight of a slot's words inside a document that the slot is true of."""
 

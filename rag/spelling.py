@@ -9,10 +9,11 @@ stands in; it is replaced only by one of the same sound that makes a word which 
 from collections.abc import Callable, Set
 from functools import cache
 
-from rag.emphasis import ASKING
+from rag.places import find_places
 from rag.text import HAN_CHARACTER, NUMERAL, frequent_characters, known_word, segments
+from rag.vocabulary import ASKING
 
-_FUNCTION = frozenset("的了在对和与及或是有为被把给向从到由按就都也要能会可不没吗呢这那哪个里上中下内外前后时等且但而则每各放办交领发做看找去来买卖查报开停用走住罚扣")
+_FUNCTION = frozenset("的了在对和与及或是有为被把给向从到由按就都也要能会可不没吗呢这那哪个里上中下内外前后时等且但而则每各放办交领发做看找去来买卖查报开停用走住罚扣先再才只还又已最更很太约共仅打")
 """Characters that stand alone in any sentence: never taken for a typo."""
 
 
@@ -20,13 +21,17 @@ def mended(text: str, frequency: Callable[[str], int]) -> tuple[str, list[tuple[
     """`text` with typos replaced, and the (before, after) pairs; frequency: passages that hold a bigram."""
     out = list(text)
     changes: list[tuple[str, str]] = []
+    alone = _alone(text)
     asking = {at for match in ASKING.finditer(text) for at in range(*match.span())}
-    for at in _suspects(text, asking):
+    for at in (at for at in alone if at not in asking and text[at] not in _FUNCTION):
+        following = set(range(at + 1, len(text))).difference(alone)  # 限 in 先制定 would tear 制定 apart
         best, most = None, 0
         for other in _same_sound().get(_sound(out[at]), ()):
             if other == out[at]:
                 continue
-            known = sum(frequency(pair) for pair in _pairs(out, at, other, asking) if known_word(pair))
+            pairs = [pair for pair in _pairs(out, at, other, asking | following) if known_word(pair)]
+            pairs += [pair for pair in _pairs(out, at, other, asking) if find_places(pair)]
+            known = sum(map(frequency, set(pairs)))
             if known > most:
                 best, most = other, known
         if best and not any(frequency(pair) for pair in _pairs(out, at, out[at], set())):
@@ -37,16 +42,14 @@ def mended(text: str, frequency: Callable[[str], int]) -> tuple[str, list[tuple[
     return "".join(out), changes
 
 
-def _suspects(text: str, asking: Set[int]) -> list[int]:
-    """Positions of Chinese characters that jieba leaves alone."""
+def _alone(text: str) -> list[int]:
+    """Positions of Chinese characters that jieba puts into no word."""
     out, at = [], 0
     for word in segments(text):
-        if len(word) == 1 and HAN_CHARACTER.match(word) and word not in _FUNCTION:
-            out.append(at)
-        elif len(word) == 2 and HAN_CHARACTER.match(word) and not known_word(word):
-            out.extend((at, at + 1))
+        if HAN_CHARACTER.match(word) and (len(word) == 1 or (len(word) == 2 and not known_word(word))):
+            out.extend(range(at, at + len(word)))
         at += len(word)
-    return [at for at in out if at not in asking]
+    return out
 
 
 def _pairs(characters: list[str], at: int, char: str, but: Set[int]) -> list[str]:

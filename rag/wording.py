@@ -9,8 +9,9 @@ import re
 from typing import NamedTuple
 
 from rag.places import find_places
-from rag.query import ABBREVIATIONS, FESTIVALS, SYNONYMS
+from rag.query import FESTIVALS
 from rag.text import HAN, NUMERAL, compact, normalise, number
+from rag.vocabulary import ABBREVIATIONS, SYNONYMS
 
 _UNIT = "年月日号时分天个名人次项条元万亿份小家户场桌公米吨级类种批期倍成届岁章款层所台辆套秒点周度位"
 _NUMERALS = re.compile(rf"(?<![{NUMERAL}])[{NUMERAL}]{{2,}}(?![{NUMERAL}])|[{NUMERAL}](?=[{_UNIT}])")

@@ -5,6 +5,7 @@ A target's function raises nothing but what it is documented to raise, and check
 
 import asyncio
 import csv
+import datetime as dt
 import io
 import json
 import os
@@ -20,7 +21,7 @@ from office_files import zipped
 from test_hostile_formats import WHOLE
 from web_fakes import WebPipeline
 
-from rag import query, scope, text
+from rag import conversation, scope, text
 from rag.citations import exact_values
 from rag.config import Settings
 from rag.errors import DocumentError, IndexDamaged, QuestionError, UsageError
@@ -123,7 +124,7 @@ def question(data: bytes) -> None:
     """A question, those before it and filters, a line each."""
     asked, *more = said(data).split("\n", 5)
     try:
-        understood = query.understand(asked, more[:2], longest=5000)
+        understood = conversation.followed(asked, more[:2], dt.date(2023, 1, 10), longest=5000)
         understood.interpreted(), understood.written_out(), understood.orders, understood.asks_for_old
         scope.filtered(understood, dict(line.split("=", 1) for line in more[2:] if "=" in line), "2023-01-10")
     except (QuestionError, UsageError):

@@ -14,7 +14,7 @@ FILTERS = [{}, {"kind": "通知"}, {"issuer": "民政局"}, {"in_force": "1"}, {
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_the_register_says_of_each_document_what_scope_says(question, filters, pipeline):
-    found = pipeline.retrieved(question, filters=filters)
+    found = pipeline.asking.found(question, filters=filters)
     index, query = pipeline.index, found.query
     for id, entry in index.metas.items():
         expected = [of_document(slot, query, id, entry.meta, places_of(entry.meta)) for slot in slots(query) if slot.name != "效力"]
@@ -24,13 +24,13 @@ def test_the_register_says_of_each_document_what_scope_says(question, filters, p
 
 def test_rows_and_documents_follow_from_the_verdicts(pipeline):
     index = pipeline.index
-    admission = pipeline.retrieved("2023年春节期间兰州市的值班要求是什么？").admission
+    admission = pipeline.asking.found("2023年春节期间兰州市的值班要求是什么？").admission
     assert len(admission.slots) >= 2
     kept = [id for id in index.metas if False not in admission.verdicts(id)]
     assert 0 < len(kept) < len(index.metas)
     assert admission.rows().tolist() == index.rows_of(kept).tolist()
     assert set(admission.documents()) == {id for id in kept if all(admission.verdicts(id))}
-    assert pipeline.retrieved("值班要求是什么？").admission.rows() is None
+    assert pipeline.asking.found("值班要求是什么？").admission.rows() is None
 
 
 def test_the_text_of_a_document_is_read_without_the_rest_of_it(pipeline):

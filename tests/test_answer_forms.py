@@ -136,7 +136,7 @@ def test_a_question_about_nothing_is_asked_back(offices: Pipeline) -> None:
 
 def test_what_has_been_repealed_answers_only_when_it_is_named(offices: Pipeline) -> None:
     now = offices.ask("甘泉市最低生活保障标准是每人每月多少元？")
-    assert now.claims[0].text == "800元"
+    assert now.claims[0].text == "每人每月800元"
     assert {c.source.split("/")[-1] for c in now.citations} == {"new.txt"}
     then = offices.ask("《甘泉市最低生活保障暂行办法》规定的标准是每人每月多少元？")
     assert "500元" in then.answer and "已被废止" in then.answer
@@ -144,12 +144,12 @@ def test_what_has_been_repealed_answers_only_when_it_is_named(offices: Pipeline)
 
 def test_an_abbreviation_finds_what_documents_write_out(offices: Pipeline) -> None:
     answer = offices.ask("甘泉市低保标准是每人每月多少元？")
-    assert answer.claims[0].text == "800元"
+    assert answer.claims[0].text == "每人每月800元"
 
 
 def test_since_when_is_read_off_the_document(offices: Pipeline) -> None:
     answer = offices.ask("《甘泉市最低生活保障办法》什么时候开始施行？")
-    assert answer.claims[0].text == "2020年1月1日"
+    assert answer.claims[0].text == "2020年1月1日起"
 
 
 def test_a_plain_no_says_so_first(offices: Pipeline) -> None:
@@ -182,7 +182,7 @@ def test_the_passage_with_the_value_is_heard_before_those_that_only_speak_of_the
 
 def test_a_date_that_the_question_says_is_not_the_date_it_asks_for(offices: Pipeline) -> None:
     answer = offices.ask("2024年人才公寓合同什么时候前提出续签？")
-    assert answer.claims[0].text == "2024年11月30日"
+    assert answer.claims[0].text == "2024年11月30日前"
 
 
 def test_the_value_of_one_item_comes_without_the_other_items(offices: Pipeline) -> None:

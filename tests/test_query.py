@@ -1,4 +1,4 @@
-"""Understanding questions: slots, forms, relative time, conversation."""
+"""Understanding questions: slots, forms, relative time."""
 
 import datetime as dt
 
@@ -12,8 +12,8 @@ from rag.spelling import mended
 TODAY = dt.date(2023, 1, 10)
 
 
-def ask(question: str, *history: str):
-    return understand(question, history, TODAY)
+def ask(question: str):
+    return understand(question, TODAY)
 
 
 @pytest.mark.parametrize(("question", "slots"), [
@@ -38,17 +38,6 @@ def test_slots(question: str, slots: dict) -> None:
 
 def test_relative_year_says_what_was_assumed() -> None:
     assert ask("今年春节怎么值班").interpreted().assumptions == ("“今年”按2023年理解",)
-
-
-@pytest.mark.parametrize(("question", "history", "standalone"), [
-    ("那兰州呢？", ["吉林省春节期间值班要求是什么？"], "兰州春节期间值班要求是什么？"),
-    ("吉林呢？", ["兰州市民政局2022年春节怎么值班？"], "吉林2022年春节怎么值班？"),
-    ("那2013年呢？", ["2012年国庆节放假几天？"], "2013年国庆节放假几天？"),
-    ("第二条具体怎么说？", ["《农民专业合作社法》第一条的内容"], "《农民专业合作社法》第二条具体怎么说？"),
-    ("国庆节放假几天？", ["兰州市民政局的值班电话是多少？"], "国庆节放假几天？"),
-])
-def test_follow_ups(question: str, history: list[str], standalone: str) -> None:
-    assert ask(question, *history).text == standalone
 
 
 @pytest.mark.parametrize("question", ["", "  \n", "？", "值", "!!!!", "长" * 2001, "长" * 100_000])

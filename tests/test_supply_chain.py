@@ -27,7 +27,7 @@ FLOORS = {
     "lxml": "6", "h11": "0.16", "jinja2": "3.1.6", "python-multipart": "0.0.22", "starlette": "0.49.1", "urllib3": "2.6.3", "pillow": "12.1.1",
     "requests": "2.32.4", "cryptography": "46.0.5", "filelock": "3.20.1", "transformers": "5", "torch": "2.6", "pyjwt": "2.10",
 }
-PERMISSIVE = re.compile(r"MIT|BSD|Apache|ISC|PSF|MPL|Mozilla Public License 2\.0|Zlib|CC0|0BSD|BSL-1\.0|CNRI|Unlicense|OSI Approved", re.I)
+PERMISSIVE = re.compile(r"MIT|BSD|Apache|ISC|PSF|MPL|Mozilla Public License 2\.0|Zlib|CC0|0BSD|BSL-1\.0|CNRI|Unlicense|OSI Approved|CC BY-SA 4\.0 \(the dictionary", re.I)
 COPYLEFT = re.compile(r"\b(A|L)?GPL|GNU|SSPL|BUSL|Commons Clause|Non-?Commercial", re.I)
 
 

@@ -221,7 +221,7 @@ def measure(home: Path, models: Settings) -> dict[str, object]:
 
 
 def _query(text: str) -> Query:
-    return understand(text, (), dt.date(2023, 1, 10), 2000)
+    return understand(text, dt.date(2023, 1, 10))
 
 
 def _stages(index: Index, asked: Sequence[str], vectors: np.ndarray) -> dict[str, object]:

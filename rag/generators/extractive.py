@@ -19,6 +19,7 @@ COLONS = ("：", ":")
 """A sentence that ends so leads on to what follows it."""
 _LEADS_ON = re.compile(r"如下[：:。]?$|[：:]$")
 _LONGEST_NAME = 30
+_LONGEST_LEAD = 80
 MOST_POINTS = 12
 """Items named in the first line of a list."""
 AS_GOOD = 0.85
@@ -54,11 +55,12 @@ def compose(
         case "items":
             own = sorted(order[0], key=lambda i: _place(evidence[i])) if len(order[0]) > 1 else []
             leads = own and evidence[own[0]].text.endswith(COLONS)
+            lead = evidence[own[0]].text.rstrip("：:") if leads else ""
             if leads and max(len(evidence[i].point) for i in own[1:]) > _LONGEST_NAME:
-                own = own[:1]  # the items are no names: the sentence that leads to them says what they are
-            elif leads:
-                own = own[1:]
-            point = [Statement(evidence[i].point, (i,)) for i in own[:MOST_POINTS]]
+                # the items are no names: the sentence that leads to them says what they are
+                point = [Statement(lead if len(lead) <= _LONGEST_LEAD else evidence[own[0]].point, (own[0],))]
+            else:
+                point = [Statement(evidence[i].point, (i,)) for i in own[bool(leads):][:MOST_POINTS]]
         case _:
             point = [value] if value else _point(query, [evidence[i] for i in kept], kept)
     remark = remark or _remark([evidence[group[0]].document for group in order], query)
