@@ -31,6 +31,8 @@ def test_what_was_asked_in_other_order_holds(text: str, asked: str) -> None:
     ("兰州市民政局2022年春节期间的值班室电话是多少？", "那上党区的呢？"),  # another office was asked for
     ("兰州市民政局2022年春节期间的值班室电话是多少？", "2023年的呢？"),
     ("2021年兰州市民政局2022年春节期间的值班室电话是多少？", "紧急联系人是谁？"),
+    ("兰州市民政局2022年春节期间的值班室电话是多少？", "他家住哪里？"),  # what a real model made of it: the question before
+    ("兰州市民政局2022年春节期间的值班室电话是多少？紧急联系人是谁？", "紧急联系人是谁？"),
     ("", "紧急联系人是谁？"), ("？", "紧急联系人是谁？"), ("紧急联系人是谁？" * 30, "紧急联系人是谁？"),
 ])
 def test_what_says_more_or_less_does_not(text: str, asked: str) -> None:
