@@ -47,9 +47,9 @@ def completed(model: Guard, question: str, history: Sequence[str], today: dt.dat
 def holds(text: str, question: str, history: Sequence[str], today: dt.date) -> bool:
     """Whether a completed question says no more than was asked, and leaves out nothing that narrows it down.
 
-    It is one question. Every word stands in the question or in one before it, and all of the question's own are there, so that no earlier question
-    is merely asked again; what the question before it named (year, place, document, …) is named, unless the question names
-    another of its kind.
+    It is one question. Every word stands in the question or in one before it, and all of the question's own are there, so
+    that no earlier question is merely asked again; what the question before it named (year, place, document, …) is named,
+    unless the question names another of its kind.
     """
     try:
         mine, asked, before = (understand(t, today) for t in (text, question, history[-1]))
