@@ -1,16 +1,17 @@
 """Fits the small linear models of Wenju: ranking (`rag.retrieval`), gate and its operating point (`rag.gate`).
 
-    python -m eval.fit SET HOME [SET HOME ...] > rag/fitted.json
+    python -m eval.fit SET HOME [SET HOME ...]
 
 Each SET is an eval set, HOME the WENJU_HOME whose index holds its documents. Only development sets belong here.
 Ranking: listwise softmax (Cao et al. 2007, ListNet top one) over the candidates of each answerable question, each set
 weighing the same. Gate: logistic regression of answerable against unanswerable questions, balanced within each set; a set weighs as the
 square root of its size.
-Ten-fold cross-validated figures go to standard error.
+Renews its members of rag/fitted.json; ten-fold cross-validated figures go to standard error.
 """
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from eval.locate import Locator
 from eval.sets import EvalItem, load_set
 from rag import gate
 from rag.config import load_settings
-from rag.fitted import FEATURES
+from rag.fitted import FEATURES, FITTED
 from rag.pipeline import Pipeline
 
 CANDIDATES = 150
@@ -135,8 +136,14 @@ def _tell(data: list[Example], held_out: np.ndarray, ranking: np.ndarray) -> Non
               f"refusals {at}", file=sys.stderr)
 
 
+def store(members: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
+    """Renews members of rag/fitted.json."""
+    text = json.dumps(json.loads(FITTED.read_text(encoding="utf-8")) | dict(members), indent=1)
+    FITTED.write_text(f"{text}\n", encoding="utf-8")
+
+
 def main() -> None:
-    """Reads the sets, fits, prints the JSON."""
+    """Reads the sets, fits, stores."""
     data = [e for n, (name, home) in enumerate(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
             for e in examples(name, home, n)]
     fitted: dict[str, dict[str, list[float]]] = {"ranking": {}, "gate": {}, "size": {}}
@@ -147,7 +154,7 @@ def main() -> None:
         _tell(mine, held_out, ranking)
         for name, values in (("ranking", ranking), ("gate", model), ("size", fit_size(mine, held_out))):
             fitted[name][language] = [round(float(x), 4) for x in values]
-    print(json.dumps(fitted, indent=1))
+    store(fitted)
 
 
 if __name__ == "__main__":

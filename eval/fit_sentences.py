@@ -1,14 +1,13 @@
 """Fits which sentences of a passage stay in an answer (`rag.relevance`).
 
-    python -m eval.fit_sentences SET HOME [SET HOME ...] > sentence.json
+    python -m eval.fit_sentences SET HOME [SET HOME ...]
 
 Each SET is an eval set, HOME the WENJU_HOME whose index holds its documents; only development sets belong here. Logistic
 regression of the sentences that hold gold against the others of the passages that answers are made of; a sentence stays unless its sum is
-among the lowest `LOST` of those that hold gold. What it prints is the member "sentence" of rag/fitted.json; five-fold
-cross-validated figures, questions kept apart, go to standard error.
+among the lowest `LOST` of those that hold gold. Renews the member "sentence" of rag/fitted.json; five-fold cross-validated
+figures, questions kept apart, go to standard error.
 """
 
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
+from eval.fit import store
 from eval.locate import Locator
 from eval.sets import EvalItem, load_set
 from rag import relevance
@@ -65,7 +65,7 @@ def _of_question(pipeline: Pipeline, locator: Locator, item: EvalItem, number: i
 
 
 def main() -> None:
-    """Reads the sets, fits, prints the JSON."""
+    """Reads the sets, fits, stores."""
     data = [e for n, (name, home) in enumerate(zip(sys.argv[1::2], sys.argv[2::2], strict=True)) for e in examples(name, home, n * 100_000)]
     x, y = np.concatenate([e.features for e in data]), np.concatenate([e.gold for e in data])
     question = np.concatenate([np.full(len(e.gold), e.question) for e in data])
@@ -80,7 +80,7 @@ def main() -> None:
         print(f"{name}: {stays.sum() / mine.sum():.3f} of the sentences stay, {length[stays].sum() / length[mine].sum():.3f} of the characters; "
               f"{len(set(question[stays & y]))} of {len(set(question[mine & y]))} questions keep gold", file=sys.stderr)
     fitted = model.fit(x / spread, y).coef_[0] / spread
-    print(json.dumps({"weights": [round(float(w), 4) for w in fitted], **{name: [round(v, 4)] for name, v in least.items()}}))
+    store({"sentence": {"weights": [round(float(w), 4) for w in fitted]} | {name: [round(v, 4)] for name, v in least.items()}})
 
 
 if __name__ == "__main__":

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from rag.premises import names_one, person, unfounded
 from rag.query import Query
 from rag.schema import Evidence
-from rag.text import NUMERAL, compact, normalise, number, segments
+from rag.text import HAN, NUMERAL, compact, known_word, normalise, number, segments
 from rag.values import DATE, HOW_LONG, LASTING, PENALTY, asked_for, kind_asked
-from rag.vocabulary import ASKING
+from rag.vocabulary import ASKING, others
 
 # 称为什么, 为何人 ask what or who it is.
 _WHY = re.compile(r"(?<![称名叫誉改算作列化认聘评])为什么(?!职|形|样|[？?。]?$)|(?<![称名叫誉改算作列化认聘评])为何(?![人物处地]|[？?。]?$)"
                   r"|什么原因|原因是|\bwhy\b", re.I)
 _BECAUSE = re.compile(r"由于|因(?!此|地|素)|原因|鉴于|为了|导致|使得|所以|致使")
 _ROLE = re.compile(r"局长|厅长|处长|科长|主任|书记|省长|市长|县长|区长|部长|主席|院长|检察长|校长|所长|队长|秘书长|法定代表人|发言人")
+_HEAD = re.compile(r"(?<!副)总指挥|指挥长|(?<!小)组长|召集人")
 _WHO_IS = re.compile(rf"({_ROLE.pattern})(?:现在)?(?:是谁|叫什么|是哪位|姓什么|名字)")
 _WHICH_N = re.compile(rf"哪\s*([{NUMERAL}\d]+)\s*(?!份|个单位|个部门)")
 _TIME = re.compile(r"[几多]少?(?:天|日|年|个?月|小时|分钟|周|个工作日|久|长时间)")
@@ -34,6 +35,9 @@ _SAYS_WHAT = re.compile(r"^[”\"」]?[，,]?(?:即|就是|是指|指的是|包�
 _OFTEN = re.compile(r"多(?:久|长时间)[^，。？]{0,12}[一几]次|几次|多少次")
 _HOW_OFTEN = re.compile(rf"每(?:隔|天|日|周|星期|月|季|年|半|[\d{NUMERAL}])|[\d{NUMERAL}]+次|定期|随时")
 _DAY_ASKED = re.compile(r"哪一?天|几月|几[号日]|哪年|哪一年|何日")
+_HAPPENS = re.compile(rf"(?:哪一?天|什么时候|何时|几[号日]|几月几[日号])([{HAN}]{{2}})[？?]?$")
+_CLOCK_ASKED = re.compile("几点(?!要求|意见|建议|措施|规定)")
+_CLOCK = re.compile(rf"\d{{1,2}}\s*[:：]\s*\d{{2}}|[\d{NUMERAL}]+[时点]|中午|午夜|零点|全天|24小时")
 _TEXT_OF = re.compile(r"正文|全文|原文|内容|怎么写|如何规定|规定了|讲了|说了|写了")
 # What may be asked of a person, and what an answer to it has.
 _OF_A_PERSON = (
@@ -76,7 +80,7 @@ def shortcoming(query: Query, evidence: Sequence[Evidence]) -> str:
         if missing := [w for w in _content(query.text) if w not in whole]:
             return f"现有文件没有说“{'、'.join(missing)}”，所问的前提在文件中找不到依据。"
     if query.form == "who" or "叫什么" in query.text:
-        missing = [role for role in _ROLE.findall(query.text) if role not in said]
+        missing = [role for role in (*_ROLE.findall(query.text), *_HEAD.findall(query.text)) if role not in said]
         missing += [role for role in _WHO_IS.findall(query.text) if not names_one(role, text)]
         if missing:
             return f"现有文件没有写明{'、'.join(missing)}是谁。"
@@ -101,6 +105,12 @@ def _of_another(query: Query, evidence: Sequence[Evidence], text: str) -> str:
     for what, asked, has in _OF_A_PERSON:
         if asked.search(query.text) and not has.search(about):
             return f"现有文件没有写明{what}。"
+    if (found := _HAPPENS.search(query.text)) and known_word(found[1]):
+        whole = text + "\n".join(dict.fromkeys(item.document.text for item in evidence))
+        if not any(word in whole for word in (found[1], *others(found[1]))):
+            return f"现有文件没有写明什么时候{found[1]}。"
+    if _CLOCK_ASKED.search(query.text) and not _CLOCK.search(text):
+        return "现有文件提到了相关事项，但没有写明几点。"
     if query.form == "when" and _DAY_ASKED.search(query.text) and not (asked_for(query) or _DAY_ASKED).search(text):
         return "现有文件提到了相关事项，但没有写明日期。"
     if query.numbers and _TEXT_OF.search(query.text) and not any(

@@ -83,12 +83,16 @@ _DIGITS = re.compile(r"(?<![\d.])\d{1,3}(?:,\d{3})+(?![\d])%?|\d+(?:[.:/-]\d+)*%
 _HAN_NUMBER = re.compile(rf"(?<![{NUMERAL}])[{NUMERAL}]{{2,}}(?![{NUMERAL}])|[{NUMERAL}](?=[年月日号天个名人次项条元万亿%份])")
 
 
+_LABEL = re.compile(r"(?<=\d)\.[ \t]+(?=\d)")
+"""Between the label of an item and a number that it begins with: "2. 5月6日" has no 2.5."""
+
+
 def exact_values(text: str) -> set[str]:
     """Numbers, dates, telephone numbers, percentages and the like in `text`, in comparable form.
 
     Full width becomes half width; Chinese numerals of two or more characters, or before a unit, become Arabic.
     """
-    text = compact(unicodedata.normalize("NFKC", text.replace("，", "、")))
+    text = compact(_LABEL.sub("、", unicodedata.normalize("NFKC", text.replace("，", "、"))))
     values = {m.group().replace(",", "") for m in _DIGITS.finditer(text)}
     values |= {str(n) for m in _HAN_NUMBER.finditer(text) if (n := number(m.group())) is not None}
     return values

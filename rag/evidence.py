@@ -33,7 +33,7 @@ _FURNITURE = re.compile(r"^\s*(?:发布(?:日期|时间)|(?:信息|文章)?来�
 _AS_MUCH = 0.8
 """Share of what the best hit says that a passage with the value has to say to be heard before it."""
 _LONGEST_NAME = 16
-_DAY = re.compile(rf"[\d{NUMERAL}]{{4}}年[\d{NUMERAL}]{{1,2}}月[\d{NUMERAL}]{{1,3}}[日号]")
+_DAY = re.compile(rf"[\d{NUMERAL}]{{4}}年[\d{NUMERAL}]{{1,2}}月(?:[\dXx某*{NUMERAL}]{{1,3}}[日号])?")
 _DATED = re.compile("时间|日期|期限|截止|[：:]$")
 """How a line ends after which a bare date is no signature's."""
 _AROUND_TITLE = 6
@@ -50,7 +50,8 @@ _LEADS_UP = re.compile(
     r"(?:^|[，,。；;：:\n])\s*(?:根据|依据|按照|依照|遵照|经(?!常|营|济|费|办)|鉴于|随着|为了|为(?=进一步|切实|全面|深入|加强|贯彻|落实|规范|推动|做好|保障|认真|有效|加快|确保|方便|防止|维护))"
     r"[^，,。；;]*[，,]$")
 """A clause that only leads up to the next one, which can be without it."""
-_ARTICLE = re.compile(rf"^第[{NUMERAL}]+条\s+")
+_LABEL = re.compile(rf"^(?:答[：:]\s*|第[{NUMERAL}]+条\s+|[（(][{NUMERAL}\d]{{1,3}}[)）]\s*|[{NUMERAL}]{{1,3}}、|\d{{1,2}}[.．、]\s*(?!\d)|\d{{1,2}}[.．、]\s+(?=\d)|[①-⑳]\s*)+")
+"""What numbers a paragraph, or says that it answers; a first line does without."""
 _LONGEST_ITEM = 110
 """Characters of sentences that stay together in a list; a longer sentence stands alone."""
 
@@ -250,7 +251,7 @@ def _point(parts: Sequence[str], share: Callable[[str], float], valued: Callable
     most = max((worth for worth, *_ in runs), default=0.0)
     good = [(start, -worth, end, run) for worth, start, end, run in runs if worth >= AS_GOOD * most]
     _, _, end, point = min(good, default=(0, 0.0, 1, "".join(parts[:1])))
-    return _ARTICLE.sub("", point + _alike(point, parts[end:], valued)).rstrip("，,；;。：: ")
+    return _LABEL.sub("", point + _alike(point, parts[end:], valued)).rstrip("，,；;。：: ")
 
 
 def _waits(run: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+FITTED = Path(__file__).with_name("fitted.json")
 FEATURES = (
     "late",  # late interaction, weighted
     "weakest",  # the same over the worst-met fifth of the tokens that matter
@@ -33,7 +34,7 @@ SENTENCE = (
 def weights(model: str, part: str) -> np.ndarray:
     """Weights of `model`, float64, read-only: "ranking", "gate" or "size" (see `rag.gate`) for questions in "zh" or "other";
     "sentence": its "weights", and the least sum by which a sentence stays where "one" or "several" answer."""
-    values = json.loads(Path(__file__).with_name("fitted.json").read_text(encoding="utf-8"))
+    values = json.loads(FITTED.read_text(encoding="utf-8"))
     out = np.array(values[model][part], np.float64)
     out.flags.writeable = False
     return out

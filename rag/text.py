@@ -33,11 +33,13 @@ def compact(text: str) -> str:
 def readable(text: str) -> str:
     """Broken lines joined and padding removed, nothing else changed.
 
-    White space between two Latin words or numbers stays as one blank; everywhere else it goes.
+    White space between two Latin words or numbers stays as one blank, and so does what parts a label from a number
+    ("2. 5月6日"); everywhere else it goes.
     """
     def join(found: re.Match[str]) -> str:
         before, after = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
-        return " " if _ASCII_WORD.match(before) and _ASCII_WORD.match(after) else ""
+        parted = (_ASCII_WORD.match(before) and _ASCII_WORD.match(after)) or (before == "." and after.isdigit())
+        return " " if parted else ""
 
     return re.sub(r"\s+", join, text)
 

@@ -7,6 +7,8 @@ from rag.vocabulary import ALIKE, ASKING
 
 _MAY = re.compile(r"能不能|可不可以|可否|能否|允不允许|让不让|准不准|是否(?:可以|可|能|允许|准许)|(?:可以|能|准|允许|让)[^，。？?]*吗")
 _MUST = re.compile(r"要不要|需不需要|用不用|该不该|是否(?:需要|必须|应当|应该|应|要|须|需)|(?:必须|需要|应当|应该|须|要|得|用)[^，。？?]*吗")
+_MOST = 0.5
+"""Share of the words asked about that a clause has to have."""
 _TWISTED = re.compile(r"(?<!能)(?<!要)(?<!用)(?<!该)(?<!准)(?<!让)(?<!是)(?<!可)(?<!需)不(?!可以|需要|允许)|没|是不是|难道|除了|以外")
 """A question that denies something itself: a bare yes or no to it misleads."""
 _FORBIDDEN = re.compile(r"严禁|禁止|不得|不准|不能|不允许|不可(?!抗|避|或)|不许|不予|一律不|原则上不|坚决(?:杜绝|制止)")
@@ -38,5 +40,5 @@ def _speaks_of(question: str, clause: str) -> bool:
     found = _ASKED.search(question)
     pairs = set(bigrams(ASKING.sub(" ", found.group(1)))) if found else set()
     pairs = {pair for pair in pairs if len(pair) > 1}
-    others = (word for group in ALIKE for mine in group if found and mine in found.group(1) for word in group)
-    return not pairs or any(pair in clause for pair in pairs) or any(word in clause for word in others)
+    alike = (word for group in ALIKE for mine in group if found and mine in found.group(1) for word in group)
+    return not pairs or any(word in clause for word in alike) or sum(pair in clause for pair in pairs) >= _MOST * len(pairs)

@@ -137,6 +137,10 @@ ALIKE = tuple(tuple(line.split()) for line in """
 中标人 中标单位 成交供应商
 地点 地址
 成立 组建 设立
+召开 举行 举办 开会
+开学 返校 报到
+公布 公示 发布 公告
+施行 实施 执行 生效
 """.strip().splitlines())
 
 ASKING = re.compile(
@@ -146,3 +150,8 @@ ASKING = re.compile(
     r"要|得|该|会|能|几|谁|哪|让|给|把|说|\W", re.I,
 )
 """What only makes a question of its matter."""
+
+
+def others(word: str) -> tuple[str, ...]:
+    """Words that say the same as one of these tables'."""
+    return tuple(other for group in (*ABBREVIATIONS, *ALIKE) if word in group for other in group if other != word)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag.citations import exact_values
 from rag.text import bigrams, clauses, compact, normalise, number, readable, sentences, words
 
 
@@ -72,3 +73,8 @@ def test_tokens() -> None:
 ])
 def test_number(numeral: str, value: int | None) -> None:
     assert number(numeral) == value
+
+
+def test_the_blank_after_a_label_stays_before_a_number() -> None:
+    assert readable("2. 5月6日\n正常上班") == "2. 5月6日正常上班" and readable("2. 正常 上班") == "2.正常上班"
+    assert exact_values("2. 5月6日") == {"2", "5", "6"} and "2.5" in exact_values("增长2.5%".replace("%", ""))
