@@ -1,13 +1,13 @@
 """Fits what supports a written sentence (`rag.verification`): how many of its words the evidence has, how close it is.
 
-    python -m eval.fit_support HOME DOCUMENTS [DOCUMENTS ...] > rag/support.json
+    python -m eval.fit_support HOME DOCUMENTS [DOCUMENTS ...]
 
 HOME: a WENJU_HOME, for its embedder. DOCUMENTS: text files of development documents only, one document each, or one a line
 in JSON Lines with a member "text". Sentences that are supported: paraphrases of sentences of the evidence (`eval.mutations`),
 two sentences of it run together, and its sentences with a word of courtesy left out or put in. Sentences that are not:
 those of other passages of the same document, halves of two passages put together, one of them foreign, and sentences of the
 evidence with one word of another passage in place of their own. The verifier's other rules come first: what they catch needs no figure.
-What the figures do to sentences left out of the fitting goes to standard error.
+Renews the member "support" of rag/fitted.json; what the figures do to sentences left out of the fitting goes to standard error.
 """
 
 import json
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from eval.fit import store
 from eval.mutations import paraphrased
 from rag.config import load_settings
 from rag.contradictions import matter
@@ -140,7 +141,7 @@ def main() -> None:
     documents = [text for name in sys.argv[2:] for text in texts_of(Path(name))]
     data = examples(documents[:: max(1, len(documents) // _DOCUMENTS)], embedder)
     enough, close = fitted(data[::2])
-    print(json.dumps({"enough": round(enough, 3), "close": round(close, 3)}, indent=1))
+    store({"support": {"enough": [round(enough, 3)], "close": [round(close, 3)]}})
     for kind in (True, False):
         rest = [e for e in data[1::2] if e.supported is kind]
         kept = [e.share >= enough or e.closeness >= close for e in rest]

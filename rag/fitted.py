@@ -1,5 +1,5 @@
-"""What was fitted on development data, numbers only: the small linear models (`python -m eval.fit`, in fitted.json), and what
-supports a written sentence (`python -m eval.fit_support`, in support.json)."""
+"""The small models, as fitted on development data by `python -m eval.fit`, `eval.fit_sentences` and `eval.fit_support`: numbers only,
+kept in fitted.json."""
 
 import json
 from functools import cache
@@ -33,14 +33,9 @@ SENTENCE = (
 @cache
 def weights(model: str, part: str) -> np.ndarray:
     """Weights of `model`, float64, read-only: "ranking", "gate" or "size" (see `rag.gate`) for questions in "zh" or "other";
-    "sentence": its "weights", and the least sum by which a sentence stays where "one" or "several" answer."""
+    "sentence": its "weights", and the least sum by which a sentence stays where "one" or "several" answer; "support": what
+    is "enough", and how near is "close", for `rag.verification`."""
     values = json.loads(FITTED.read_text(encoding="utf-8"))
     out = np.array(values[model][part], np.float64)
     out.flags.writeable = False
     return out
-
-
-@cache
-def support(name: str) -> float:
-    """A threshold of `rag.verification`: "enough" or "close"."""
-    return float(json.loads(Path(__file__).with_name("support.json").read_text(encoding="utf-8"))[name])

@@ -13,7 +13,7 @@ from typing import Literal
 
 from rag.citations import unsupported_values
 from rag.contradictions import STRICT, conflict, matter
-from rag.fitted import support
+from rag.fitted import weights
 from rag.places import find_places
 from rag.prompts import speaks_to_model
 from rag.text import HAN, bigrams, clauses, readable, sentences
@@ -22,7 +22,7 @@ from rag.wording import ENDS, Token, canonical, tokens
 Outcome = Literal["kept", "recited", "replaced", "dropped"]
 
 SAID_ALREADY, SAYS_NOTHING = "已经说过", "没有说出什么"
-ENOUGH, CLOSE = support("enough"), support("close")
+ENOUGH, CLOSE = (float(weights("support", part)[0]) for part in ("enough", "close"))
 """Weighted share of a sentence's bigrams that the evidence has, from which words alone support it; and below that the mean
 closeness of its tokens to the evidence's. Fitted by `python -m eval.fit_support`."""
 LEAST = 0.6
