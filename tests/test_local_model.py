@@ -81,6 +81,15 @@ def test_random_weights_never_reach_a_reader(pipeline, model: LocalModel) -> Non
     assert answer.answer.startswith(pipeline.ask(question).answer) and answer.generator == "extractive"
 
 
+def test_an_evaluation_run_says_which_model_wrote_and_not_where_it_lies(pipeline, model: LocalModel, folder: Path) -> None:
+    from rag.pipeline import Pipeline
+
+    settings = replace(pipeline.settings, generator="transformers", transformers_model=str(folder))
+    said = Pipeline(settings, pipeline.index, pipeline.embedder, Guard(model, 30, 40, 1)).describe()
+    assert said["generator_digest"] == model.digest and len(model.digest) == 64 and said["generator_model"] == folder.name
+    assert said["prompt"] and said["generator_tokens"] and not any(str(folder.parent) in value for value in said.values())
+
+
 @pytest.mark.parametrize(("name", "text", "said"), [
     ("model.bin", "x", "夹带程序"), ("modeling.py", "x", "夹带程序"), ("config.json", None, "没有模型"),
     ("model.safetensors", None, "safetensors"), ("model.safetensors", "broken", "无法加载"), ("chat_template.jinja", None, "对话模板"),
