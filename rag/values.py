@@ -17,6 +17,9 @@ DATE = re.compile(
 _WHEN = re.compile(
     DATE.pattern + r"|到\d{4}年|\d{4}年(?:底|末|初|[之以]?前|起|开始)|[\d一二三四五六七八九十]+个?(?:工作日|自然日|日|天|小时|月|年)[之以]?内")
 """A date, or what says less exactly when."""
+_DEADLINE_ASKED = re.compile("截止|最晚|最迟|期限|(?:什么时候|何时|哪天|几[号日])[之以]?前|到(?:什么时候|何时|哪天|几[号日])")
+_DEADLINE = re.compile(rf"(?:截止|截至|至|到|—|-|～|~)[^，,。；;\d]{{0,8}}(?:{DATE.pattern})|(?:{DATE.pattern})[^，,。；;\d]{{0,6}}[之以]?前|(?:{DATE.pattern})[^，,。；;\d]{{0,3}}(?:截止|止)")
+"""A date until which, or before which."""
 _YEAR_OR_DATE = re.compile(DATE.pattern + r"|\d{4}年")
 _YEAR_ASKED = re.compile(r"哪一?年|几几年|什么年份")
 _UNITS = (
@@ -103,6 +106,8 @@ def section_asked(query: Query) -> str:
 def _sought(query: Query) -> re.Pattern[str] | None:
     """The shape of the value to put first: what may be listed without a count (30项措施) counts when it is said."""
     pattern = asked_for(query)
+    if pattern is _WHEN and _DEADLINE_ASKED.search(query.text):
+        return _DEADLINE
     unit = _ASKED_UNIT.search(query.text) if pattern is _ANY_NUMBER else None
     return re.compile(rf"{_AMOUNT}{unit.group(1)}(?!方面|部分|环节|层面|阶段|工作日|小时|月)") if unit and unit.group(1) else pattern
 
@@ -127,7 +132,7 @@ def single_value(query: Query, text: str) -> str | None:
         return None
     if pattern in (None, _ANY_NUMBER, _PENALTY, _SENTENCE, HOW_LONG):
         return None
-    pattern = DATE if pattern is _WHEN and DATE.search(text) else pattern
+    pattern = DATE if (pattern is _WHEN and DATE.search(text)) or pattern is _DEADLINE else pattern
     bounded = re.compile(f"{_BOUND_BEFORE}(?P<value>{pattern.pattern}){_BOUND_AFTER}")
     found = {m.group().strip("，,") for m in bounded.finditer(text) if _new(query, m["value"])}
     return found.pop() if len(found) == 1 else None

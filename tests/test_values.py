@@ -17,6 +17,7 @@ from rag.values import asked_for, has_value, section_asked, single_value
     ("假期放几天？", "4月29日至5月1日放假，共3天", "3天"),
     ("事件分为几级？", "分为特别重大、重大、较大和一般四级", "四级"),
     ("造成多少直接经济损失？", "倒房34户，直接经济损失1875余万元", "1875余万元"),
+    ("什么时候截止缴费？", "缴费时间为2025年10月下旬至2025年12月20日", "2025年12月20日"),
     ("供水热线打多少？", "拨打供水热线96510", "96510"),
 ])
 def test_one_value_is_said_with_its_bounds(question: str, text: str, value: str) -> None:

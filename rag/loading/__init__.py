@@ -18,6 +18,7 @@ from rag.loading.metadata import metadata
 from rag.loading.passing import passing_folder
 from rag.loading.plain import read_md, read_txt
 from rag.loading.sandbox import Sandbox
+from rag.loading.stated import with_header
 from rag.loading.structure import sections
 from rag.schema import Document, Span
 
@@ -156,9 +157,10 @@ def _bytes(path: Path, max_bytes: int) -> bytes:
 
 def _document(data: bytes, source: str, content: Content) -> Document:
     digest = hashlib.sha256(data).hexdigest()
-    found = sections(content.text, content.blocks, content.wrapped)
-    meta = metadata(content.text, content.blocks, found, content.given)
-    body = _body(content.blocks, meta.proof.get("title"))
+    blocks, given = with_header(content.text, content.blocks, content.given)
+    found = sections(content.text, blocks, content.wrapped)
+    meta = metadata(content.text, blocks, found, given)
+    body = _body(blocks, meta.proof.get("title"))
     return Document("d" + digest[:16], source, digest, content.text, meta, found, body, content.pages)
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rag.loading.blocks import Block, finished, running
+from rag.loading.dates import is_date_line
+from rag.loading.ending import is_org
+from rag.loading.headlines import is_addressees
 from rag.loading.layout import BYLINE, TITLE_END
 from rag.loading.numbering import mark
 from rag.text import bigrams
@@ -25,6 +29,8 @@ class Article:
 
 def articles(blocks: Sequence[Block]) -> list[Article]:
     """The articles of a page whose lines were broken at column width; empty when there is only one."""
+    if any(is_date_line(b.text) and is_org(a.text) for a, b in pairwise(blocks)) or any(is_addressees(b.text) for b in blocks[:6]):
+        return []  # signed, or sent to somebody: a letter and no newspaper
     heads = [_headline(b) for b in blocks]
     runs = _runs(blocks, heads)
     if len(runs) < 2 or any(TITLE_END.search(b.text) for b in blocks[: runs[0][0]]):

@@ -15,6 +15,8 @@ ORG_END = (
     r"站|所|总队|支队|集团|联控机制|(?<![主承协举开])办|馆|台|社|校|园|军区|人大|政协)"
 )
 _ORG = re.compile(rf"[^，。；：:,！？《》<>]{{1,39}}{ORG_END}(?:[（(][^）)]{{1,12}}[）)])?")
+_DONE = re.compile("关于|召开|举[行办]|开展")
+"""Words that tell what somebody does, so that a headline that ends in 会 or 部 is no name."""
 _PERSON = re.compile(r"(?:代)?(?:国家主席|主席|总理|省长|市长|区长|县长|州长|部长|主任|局长|会长|署长)[\u4e00-\u9fff·]{2,12}")
 _COUNT = r"(?:[\d一二三四五六七八九十]{1,3}(?:[-－—]\d+)?)"
 _LABEL_ONLY = re.compile(rf"附\s?(?:件|录|表|图)\s?{_COUNT}?\s?[:：.．、]?|附\s?[:：]")
@@ -44,7 +46,12 @@ class Part:
 
 def is_org(text: str) -> bool:
     """Whether a line is the name of an organisation and nothing else."""
-    return len(text) <= 45 and "关于" not in text and not mark(text) and not DATE.match(text) and bool(_ORG.fullmatch(text)) and text[-2:] != "通知"
+    return len(text) <= 45 and not _DONE.search(text) and not mark(text) and not DATE.match(text) and bool(_ORG.fullmatch(text)) and text[-2:] != "通知"
+
+
+def is_person(text: str) -> bool:
+    """Whether a line is an office and the name of who holds it, as under a decree."""
+    return bool(_PERSON.fullmatch(text))
 
 
 def is_contact(text: str) -> bool:
@@ -143,7 +150,7 @@ def _signers(blocks: Sequence[Block], end: int) -> int:
         text = blocks[first - 1].text
         part_of_name = (first < end and len(text) <= 30 and title_like(blocks[first - 1]) and not TITLE_END.search(text)
                         and not is_contact(text) and first >= 2 and finished(blocks[first - 2].text))
-        if not (is_org(text) or _PERSON.fullmatch(text) or part_of_name):
+        if not (is_org(text) or is_person(text) or part_of_name):
             break
         first -= 1
     return first

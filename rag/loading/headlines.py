@@ -55,6 +55,14 @@ def without_site(title: str) -> str:
 def proper(text: str, start: int, end: int) -> tuple[int, int]:
     """The title within its lines: without a document number before or after it, the site's name or advertising."""
     raw = text[start:end]
+    if lead := re.match(r"[-—–~\s]+(?=[\u4e00-\u9fff《【])", raw):
+        start += lead.end()
+        raw = raw[lead.end() :]
+    if lead := re.match(r"[\u4e00-\u9fff]{2,30}令\s?第\s?\d{1,4}\s?号\s*[-—–:：]+\s*(?=\S{6})", raw):
+        start += lead.end()
+        raw = raw[lead.end() :]
+    if re.fullmatch(r"【[^【】]+】\s*", raw):
+        start, raw = start + 1, raw.rstrip()[1:-1]
     if lead := re.match(rf"{NUMBER.pattern}\s*[-—:：]?\s*(?=\S{{6}})", raw):
         start += lead.end()
         raw = raw[lead.end() :]
@@ -96,4 +104,5 @@ def is_addressees(text: str) -> bool:
     """Whether a line names those a document is sent to."""
     if not text.endswith(("：", ":")) or len(text) > 600 or re.search(r"[。！？]|如下[：:]$|^附", text) or mark(text):
         return False
-    return bool(re.search(rf"各|有关|全体|全市|全省|(?:{ORG_END}|单位|部门|企业|同志|公民|居民)[)）]?[:：]$", text))
+    return bool(re.search(rf"各|有关|全体|全市|全省|(?:{ORG_END}|单位|部门|企业|同志|公民|居民|用户|市民|旅客|职工|员工|师生|家长|考生|业主|会员)[)）]?[:：]$"
+                          r"|等\s?\d*[名位]?(?:同志)?(?:代表|委员)[:：]$|^[\u4e00-\u9fff]{2,4}(?:代表|委员|同志)[:：]$", text))

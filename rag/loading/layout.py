@@ -18,6 +18,8 @@ from rag.loading.numbering import mark
 
 _LINE = re.compile(r"[^\n\r\f\v\x1c-\x1e\x85\u2028\u2029]+")
 _BLANKS = re.compile(r"\s+")
+_LOST = re.compile(r"(?:\?\?|\ufffd{1,4}|[□■]{2})\s*(?=[\u4e00-\u9fff（(\d《“])")
+"""What became of the two wide blanks before a paragraph where a program did not know them."""
 TITLE_END = re.compile(
     r"(?:通知|意见|办法|决定|公告|通告|方案|规定|细则|条例|措施|批复|函|纪要|报告|规划|制度|指引|指南)(?:[（(].{0,20}[)）])?$")
 BYLINE = re.compile(r"(?:^|[。！？”\s])[^，。！？：\s]{0,12}(?:记者|通讯员)[\s：:]*[\u4e00-\u9fff]{2,4}(?:[\s、]+[\u4e00-\u9fff]{2,4}){0,8}$")
@@ -31,6 +33,11 @@ _TITLED = re.compile(r"[^\s，。；]{6,60}\s+[^\s][^\n]{0,200}[。；]")
 _FLAT_LINE = 150
 _FULL = 0.8
 _SHARE = 0.5
+_FEWEST = 5
+_ROOM = 4
+"""Columns that a line which ends with its sentence may fall short of the width and still be a broken one."""
+_LEAST_SHARE, _BEYOND = 0.25, 0.02
+"""Fewer lines may be full where hardly any is longer: many short paragraphs broken at one width."""
 
 
 class _Widths(dict[str, int]):
@@ -76,7 +83,10 @@ def lines(text: str) -> list[Line]:
         gap = gap and bool(re.search(r"\n\s*\n|\r\s*\r", text[last : found.start()]))
         last = found.end()
         start = found.start() + len(raw) - len(raw.lstrip())
-        indent = raw[:1] == "\u3000" or raw[:4].isspace() or raw[:1] == "\t"
+        lost = _LOST.match(bare)
+        if lost:
+            start, bare = start + lost.end(), bare[lost.end() :]
+        indent = raw[:1] == "\u3000" or raw[:4].isspace() or raw[:1] == "\t" or lost is not None
         editor = _EDITOR.search(bare, max(len(bare) - 50, 0))
         stop = editor.start() if editor else len(bare)
         for begin, end in (*_pieces(bare[:stop], not out), *([(stop, len(bare))] if editor else [])):
@@ -133,14 +143,16 @@ def _breaks(line: str, start: int, blanks: re.Match[str]) -> bool:
 def wrap_width(found: Sequence[Line]) -> int | None:
     """The width at which lines were broken, None when a line is a paragraph."""
     widths = [line.width for line in found if line.kind == "text"]
-    if len(widths) < 8:
+    if len(widths) < _FEWEST:
         return None
     counts = Counter(widths)
-    best = max(counts, key=lambda w: (sum(counts[w - d] for d in range(5)), -w))
+    best = max(counts, key=lambda w: (sum(counts[w - d] for d in range(5)), w))
     full = [line for line in found if best - 4 <= line.width <= best]
-    enough = len(full) >= _SHARE * len(widths) and 20 <= best <= 160
+    many = len(full) >= _SHARE * len(widths) and len(widths) >= 8
+    edge = len(full) >= 3 and len(full) >= _LEAST_SHARE * len(widths) and sum(w > best for w in widths) <= _BEYOND * len(widths)
+    enough = (many or edge) and 20 <= best <= 160
     open_ended = sum(not finished(line.text) for line in full) >= 0.6 * len(full)
-    prose = sum(bool(re.search("[，。]", line.text)) for line in full) >= 0.3 * len(full)
+    prose = sum(bool(re.search("[，,。]", line.text)) for line in full) >= 0.3 * len(full)
     return best if enough and open_ended and prose else None
 
 
@@ -168,13 +180,13 @@ def _continues(group: Sequence[Line], line: Line, width: int | None) -> bool:
     last = group[-1]
     if last.kind != "text" or line.kind != "text" or BYLINE.search(last.text):
         return False
-    if last.text[-1] in "，、,（(《“" or _inside_date(last.text, line.text):
+    if last.text[-1] in "，、,（(《“" or line.text[0] in "，、。；：！？）》”,;" or _inside_date(last.text, line.text):
         return True
     if mark(line.text):
         return False
     full = width is not None and last.width >= _FULL * width
     if width is not None and full and not line.gap and not line.indent:
-        return True
+        return last.width >= width - _ROOM or not finished(last.text)
     if finished(last.text) or line.indent or is_date_line(line.text):
         return False
     if full:
@@ -183,7 +195,7 @@ def _continues(group: Sequence[Line], line: Line, width: int | None) -> bool:
         return False
     if TITLE_END.search(last.text) or (mark(group[0].text) and not re.search("[。；]", last.text)):
         return False
-    return running(last.text) and (bool(re.search("[。；]", last.text)) or bool(re.search("[，。]|如下[:：]$", line.text)))
+    return running(last.text) and (bool(re.search("[。；]", last.text)) or bool(re.search("[，,。]|如下[:：]$", line.text)))
 
 
 def _inside_date(text: str, after: str) -> bool:

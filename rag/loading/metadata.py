@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from rag.loading.blocks import Block
 from rag.loading.dates import DATE, is_date_line, iso, years
-from rag.loading.ending import is_org, signed_in_one
+from rag.loading.ending import is_org, is_person, signed_in_one
 from rag.loading.headlines import (
     DECREE,
     DECREED,
@@ -31,6 +32,17 @@ _PUBLISHED = re.compile(rf"(?:发[布表](?:日期|时间)?|发文日期|公开�
 _ENACTOR = re.compile(
     r"[\s经由]*([\u4e00-\u9fff]{2,40}?(?:人民代表大会(?:常务委员会)?|委员会|人民法院|人民检察院|国务院|人民政府|总局|部|局|署)(?:办公厅)?)")
 _SENT, _COPIED = (re.compile(rf"{way}\s?送(?:单位|机关)?[:：]\s*") for way in "主抄")
+_MINISTRY = re.compile(r"(?:中华人民共和国)?([\u4e00-\u9fff、]{2,30}(?:[部委局署院会]|政府|总局))令第?")
+_SAYS = re.compile("(通知|公告|通告|批复|答复|函复|通报|决定)如下")
+_THUS = re.compile("特此(通知|公告|通告|通报|批复|函复|复函|公示|预告|证明)[。！]?$")
+_REPLY = {"函复": "复函"}
+_OLD = re.compile("同时废止|停止执行|不再执行")
+_BAR = re.compile("来源|浏览|点击|阅读|字[号体]|打印|时间|日期")
+_FAR_INSIDE = 15_000
+"""Characters before and behind a signature that make it one document's of a collection."""
+_NEAR_TOP, _BAR_WITHIN, _BACK = 15, 2000, 2
+_LED = re.compile(r"[\u4e00-\u9fff]{2,30}令\s?第\s?\d{1,4}\s?号(?=\s*[-—–:：]+\s*\S{6})")
+"""The number of a decree before the name of what it publishes, in one line."""
 _DECREEING = re.compile("(?:令|公告|通告|决定)$")
 _EFFECT = re.compile(r"\s*[起后]?\s*(?:正式)?(?:施行|实施|执行|生效)")
 _PURPOSE = re.compile(r"现[就将]|通知如下|公告如下|通告如下|为(?:做好|切实|进一步|全面|认真|深入|贯彻|便于|加强)|期间")
@@ -45,6 +57,11 @@ def metadata(text: str, blocks: Sequence[Block], found: Sequence[Section], given
     return reader.read([b for b in blocks if not b.content])
 
 
+def _of_now(named: tuple[int, ...], issued: str | None) -> tuple[int, ...]:
+    """The years that a document issued then may be about: not the one in which a building was built."""
+    return tuple(year for year in named if not issued or year >= int(issued[:4]) - _BACK)
+
+
 class _Reader:
     """Reads the head and the signature; collects proofs."""
 
@@ -54,7 +71,9 @@ class _Reader:
         page = any(s.kind == "article" for s in found)
         self.byline = next((b.text[-24:] for b in blocks if "记者" in b.text[-24:]), "") if page else ""
         self.head = [] if page else head_of(self.blocks)
-        signature = next((s for s in found if s.kind == "signature"), None)
+        signed = [s for s in found if s.kind == "signature"]
+        inside = signed and min(signed[0].start, len(text) - signed[0].end) > _FAR_INSIDE
+        signature = signed[0] if signed and not inside else None
         self.signature = [b for b in blocks if signature and signature.start <= b.start < signature.end]
         imprint = next((s for s in found if s.kind == "imprint"), None)
         self.imprint = [b for b in blocks if imprint and imprint.start <= b.start < imprint.end]
@@ -79,10 +98,19 @@ class _Reader:
             return self.given["title"][0]
         lines = title_lines(self.head, self.blocks)
         if not lines:
-            return None
+            return self._issued_text()
         start, end = self._decree(lines) or proper(self.text, lines[0].start, lines[-1].end)
         self._prove("title", start, end)
         return joined_title(self.text[start:end])
+
+    def _issued_text(self) -> str | None:
+        """The name of the one document that an untitled letter only issues, where it stands above that document."""
+        attached = [s for s in self.sections if s.kind == "attachment" and s.parent < 0]
+        first = next((b for b in self.blocks if attached and b.start == attached[0].start), None)
+        if len(attached) != 1 or first is None or f"《{readable(first.text)}》" not in readable(self.text[: first.start]):
+            return None
+        self._prove("title", first.start, first.end)
+        return joined_title(first.text)
 
     def _decree(self, lines: Sequence[Block]) -> tuple[int, int] | None:
         """Of a decree ("某某令 第3号") that only publishes another document, where that one's title stands."""
@@ -99,8 +127,8 @@ class _Reader:
         for at, found in enumerate(self.head):
             raw = self.text[found.start : found.end]
             inside = NUMBER.search(raw)
-            own = is_number(found.text) or (inside and re.search(r"[（(]\s?$", raw[: inside.start()]) and inside.end() >= len(raw) - 2)
-            match = inside or YEAR_NUMBER.search(raw) or DECREE.search(raw)
+            own = is_number(found.text) or _LED.match(raw) or (inside and re.search(r"[（(]\s?$", raw[: inside.start()]) and inside.end() >= len(raw) - 2)
+            match = _LED.match(raw) or inside or YEAR_NUMBER.search(raw) or DECREE.search(raw)
             if own and match:
                 start, end = found.start + match.start(), found.start + match.end()
                 if match[0].lstrip("（( ").startswith("第") and at and _DECREEING.search(self.head[at - 1].text):
@@ -123,7 +151,7 @@ class _Reader:
         for found in self.head:
             if is_addressees(found.text):
                 self._prove("addressees", found.start, found.end)
-                return split_names(found.text.rstrip("：: "))
+                return split_names(found.text.rstrip("：: ").removeprefix("尊敬的"))
         return self._sent(_SENT, "addressees")
 
     def _graded(self, name: str, grade: re.Pattern[str]) -> str | None:
@@ -164,7 +192,16 @@ class _Reader:
             if is_org(name) and (len(name) >= 4 or name == "国务院"):
                 self._prove("issuers", found.start, found.end)
                 return split_issuers(name if found.text.endswith("令") else self.text[found.start : found.end].removesuffix("文件"))
-        return self._enactor()
+        return self._decreeing() or self._enactor()
+
+    def _decreeing(self) -> tuple[str, ...]:
+        """The ministry whose decree a document is, from the decree's number."""
+        number = self.proof.get("document_number")
+        found = _MINISTRY.match(re.sub(r"\s", "", self.text[number.start : number.end])) if number else None
+        if not found or number is None:
+            return ()
+        self._prove("issuers", number.start, number.end)
+        return (found[1],)
 
     def _signed(self) -> list[tuple[str, Block]]:
         out: list[tuple[str, Block]] = []
@@ -197,6 +234,8 @@ class _Reader:
             if date := DATE.search(self.text, found.start, found.end):
                 self._prove("issued_on", date.start(), date.end())
                 return iso(date)
+        if signed := self._signed_above():
+            return signed
         dated = [(iso(d), d) for b in self.head if is_history(b.text) and not b.text.endswith("施行")
                  for d in DATE.finditer(self.text, b.start, b.end) if not _EFFECT.match(self.text, d.end())]
         dated = [(value, d) for value, d in dated if value]
@@ -206,6 +245,14 @@ class _Reader:
         self._prove("issued_on", date.start(), date.end())
         return value
 
+    def _signed_above(self) -> str | None:
+        """The day below the name of who signs a decree above the text it publishes."""
+        for signer, found in pairwise(self.blocks[:_NEAR_TOP]):
+            if is_date_line(found.text) and (is_person(signer.text) or is_org(signer.text)) and (date := DATE.search(self.text, found.start, found.end)):
+                self._prove("issued_on", date.start(), date.end())
+                return iso(date)
+        return None
+
     def _published(self, furniture: Sequence[Block]) -> str | None:
         if "published_on" in self.given:
             return self.given["published_on"][0]
@@ -214,7 +261,11 @@ class _Reader:
                 self._prove("published_on", found.start, found.end)
                 date = DATE.search(match["date"])
                 return iso(date) if date else None
-        return None
+        bar = next((b for b in furniture if b.start < _BAR_WITHIN and _BAR.search(b.text) and DATE.search(b.text)), None)
+        if bar is None or (date := DATE.search(self.text, bar.start, bar.end)) is None:
+            return None
+        self._prove("published_on", bar.start, bar.end)
+        return iso(date)
 
     # ------------------------------------------------------------ subjects
 
@@ -225,7 +276,7 @@ class _Reader:
         return replace(
             meta,
             kind=kind_of(title) if title else self._untitled_kind(opening),
-            years=years(title) or years(opening) or ((int(issued[:4]),) if issued else ()),
+            years=years(title) or _of_now(years(opening), issued) or ((int(issued[:4]),) if issued else ()),
             festivals=festivals(title) or festivals(headings) or festivals(opening),
             places=places("，".join([*meta.issuers, title, *meta.addressees, re.sub("日报|晚报", "，", self.byline)])),
             proof=self.proof,
@@ -234,8 +285,9 @@ class _Reader:
     def _untitled_kind(self, opening: str) -> str | None:
         if self.byline:
             return "报道"
-        found = re.search(r"(通知|公告|通告)如下", opening)
-        return found[1] if found else None
+        top = "\n".join(b.text for b in self.blocks[:6])
+        found = _SAYS.search(opening) or _SAYS.search(top) or next((m for b in self.blocks[-12:] if (m := _THUS.match(b.text))), None)
+        return _REPLY.get(found[1], found[1]) if found else None
 
     def _opening(self, official: bool) -> str:
         """The sentence of the introduction that says what the document is for, else, in a document of an office,
@@ -244,7 +296,7 @@ class _Reader:
         if any(s.kind == "article" for s in self.sections):
             return ""
         intro = [re.sub(r"[〔［\[(（]\s?\d{4}\s?[〕］\])）]", "", s) for b in after if not mark(b.text)
-                 for s in (b.text[x.start : x.end] for x in sentences(b.text[:1500]))]
+                 for s in (b.text[x.start : x.end] for x in sentences(b.text[:1500])) if not _OLD.search(s)]
         purpose = [s for s in intro if _PURPOSE.search(s) and years(s)]
         named = [s for s in intro if years(s)]
         if not official:

@@ -56,7 +56,7 @@ def _sheet(engine: object, page: "pypdfium2.PdfPage") -> Sheet:
         width, height = page.get_size()
         scale = min(_SCALE, _LONGEST / max(width, height, 1))
         picture = page.render(scale=scale).to_numpy()
-    found = engine(picture)  # type: ignore[operator]
+    found = engine(picture, use_det=True, use_rec=True)  # type: ignore[operator]  # it keeps what the call before said
     sheet = Sheet(width, height, picture=True)
     if found.boxes is None:
         return sheet

@@ -22,6 +22,8 @@ _SHORT = 6.0
 _MOST_SEGMENTS = 4000
 _LEAST_TEXT = 10
 """Characters below which a page covered by a picture counts as scanned."""
+_DRAWN = 60
+"""Objects on a page without any text from which on its text is drawn as shapes, as some printers to PDF do."""
 _MOST_STRANGE = 0.1
 
 _Turn = tuple[int, float, float]
@@ -80,7 +82,8 @@ def _sheet(document: pypdfium2.PdfDocument, number: int) -> Sheet:
             elif kind in (pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_FORM):
                 x0, y0, x1, y1 = _bounds(item)
                 covered += (x1 - x0) * (y1 - y0)
-        sheet.picture = covered > 0.5 * width * height
+        drawn = not sheet.glyphs and pdfium.FPDFPage_CountObjects(page) >= _DRAWN
+        sheet.picture = drawn or covered > 0.5 * width * height
         return sheet
 
 

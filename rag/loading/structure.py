@@ -10,6 +10,7 @@ from rag.loading.drafts import Draft
 from rag.loading.ending import Part, split
 from rag.loading.headings import LONGEST, name_all, title_of
 from rag.loading.inline import enumerate_inline, parted
+from rag.loading.titles import head_of, title_lines
 from rag.loading.tree import grow
 from rag.schema import Section
 
@@ -27,6 +28,8 @@ def sections(text: str, blocks: Sequence[Block], wrapped: bool = False) -> tuple
     title = next((i for i, b in enumerate(content[:3]) if b.kind == "heading"), None)
     if title is not None and (content[title].level == 1 or title == 0):
         content[title] = replace(content[title], kind="text", level=0)
+    named = {b.start for b in title_lines(head_of(content), content)}
+    content = [replace(b, kind="text", level=0) if b.start in named and b.kind == "heading" else b for b in content]
     content = parted(text, content)
     root = Draft(0, 0)
     page = articles(content) if wrapped else []

@@ -19,6 +19,9 @@ _EDGE = 0.13
 _PAGE_NUMBER = re.compile(
     r"[-—–－_~·.•\s]*(?:第\s*)?(?:\d{1,4}|[ivxlIVXLⅠ-Ⅻ]{1,6})\s*(?:页)?(?:\s*[/／,，、]?\s*(?:共|of)?\s*\d{1,4}\s*页?)?[-—–－_~·.•\s]*|page\s*\d+.{0,10}", re.I)
 _LONGEST_WORD = 12
+_ENTRY = re.compile(r"(?:[.．·…]\s?){6,}\s*\d{0,4}\s*$|^目\s*[录次]$")
+"""A line of a table of contents: a heading, dots, its page; or what stands above them."""
+_LABELLED = re.compile(r"(?:[\u4e00-\u9fff]\s?){2,8}(?:[（(][\u4e00-\u9fff]{1,4}[)）])?\s?[:：]")
 
 
 def typeset(sheets: Sequence[Sheet]) -> Content:
@@ -139,14 +142,18 @@ def _continues(group: Sequence[Piece], line: Piece) -> bool:
     last, em = group[-1], line.size
     if abs(last.size - em) > 0.15 * max(last.size, em) or is_date_line(line.text) or last.left == last.right:
         return False
-    if last.right - last.x1 > _needed(line):
+    if last.right - last.x1 > _needed(line) or _ENTRY.search(last.text) or _ENTRY.search(line.text):
         return False
+    if _LABELLED.match(group[0].text) and _LABELLED.match(line.text):
+        return False  # a cover sheet: 采购人：… above 代理机构：…
     if line.page == last.page and line.top - last.top > 1.35 * (line.pitch or em):
         return False
     indent = line.x0 - line.left
     if indent < 0.8 * em:
         flush = group[0].x0 - group[0].left < 0.8 * em
         return not (flush and (mark(line.text) or finished(last.text)))
+    if abs(line.x0 - last.x0) < 0.3 * em and not finished(last.text) and not mark(line.text):
+        return True  # the text stands further in than something else on the page does
     hanging = line.x0 - group[0].x0 > 0.5 * em and (len(group) == 1 or abs(line.x0 - last.x0) < 0.5 * em)
     return hanging and not finished(last.text) and not mark(line.text) and abs(line.right - line.x1 - indent) > em
 

@@ -34,8 +34,8 @@ _RENEWED = re.compile(rf"(?:有效期限?|(?:试行|执行|实施)期限?)(?:调
 _SIGNAL = re.compile("施行|实施|执行|生效|实行|试行|适用|有效期|暂行")
 _NEAR = 40
 """The term stands within so many characters after the day a document takes effect."""
-_ENDS = re.compile(r"(?:失效|废止|截止)(?:日期|时间)\s*[:：]\s*(?P<date>[^\n]{6,20})")
-_BEGINS = re.compile(r"(?:实施|施行|生效)(?:日期|时间)\s*[:：]\s*(?P<date>[^\n]{6,20})")
+_ENDS = re.compile(r"(?<![\u4e00-\u9fff])(?:失效|废止|有效期?截止)(?:日期|时间)\s*[:：]\s*(?P<date>[^\n]{6,20})")
+_BEGINS = re.compile(r"(?<![\u4e00-\u9fff])(?:实施日期|施行(?:日期|时间)|生效(?:日期|时间))\s*[:：]\s*(?P<date>[^\n]{6,20})")
 _STATED = re.compile(r"(?:效力状态|时效性|时效状态|有效性|文件状态|法规状态|是否有效)\s*[:：]\s*(?:已经?)?(失效|废止|无效|否)(?![\u4e00-\u9fff])")
 _TITLED = re.compile(r"[（(\[【]?(?:已废止|已失效|废止|失效)[）)\]】]\s*$")
 _FESTIVAL = "|".join(f"(?:{pattern})" for pattern in FESTIVALS.values())

@@ -8,24 +8,20 @@ from rag.loading.content import Building, Content
 from rag.loading.dates import DATE, iso
 from rag.loading.decode import decode
 from rag.loading.furniture import is_furniture
-from rag.loading.headlines import is_number, is_site, unglued, without_site
+from rag.loading.headlines import TITLE_DONE, is_number, is_site, unglued, without_site
 from rag.loading.page import Page, PageLine, read_page
+from rag.loading.stated import KEYS
 from rag.schema import Span
 from rag.text import compact
 
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?([\w-]{3,20})""", re.I)
 _NESTING = re.compile(r"<(/?)(?:div|section|article|main|table|ul|ol|dl|blockquote|center|fieldset|form|header|aside)\b", re.I)
 _DEEPEST = 3000
-_KEYS = {
-    "title": re.compile(r"(?:标题|文件名称|名称|信息名称)"),
-    "issuers": re.compile(r"(?:发文机关|发布机构|发布单位|发文单位|制发机关|公开主体|成文机关)"),
-    "document_number": re.compile(r"(?:发文字号|文号|文件编号|发文文号|公开文号)"),
-    "issued_on": re.compile(r"(?:成文日期|发文日期|印发日期|成文时间|生成日期)"),
-    "published_on": re.compile(r"(?:发布日期|公开日期|发布时间|公布日期)"),
-}
 _KEY = re.compile(r"\s*(标\s*题|文\s*号|(?:[\u4e00-\u9fff]\s?){2,8})\s*[:：]\s*(.*)", re.S)
 _TABLE_KEYS = re.compile(r"索引号|主题分类|服务对象|主题词|分类|有效性|关键词|文件状态|时效|体裁|来源|失效日期|实施日期|信息时效期|废止")
 _MENU = 0.6
+_BAR = re.compile(r"\s*[【\[(（]?(?:浏览|点击|阅读|访问|字[号体]|来源|作者|编辑)")
+"""Where the next entry of an information bar begins."""
 _TAGS = {"published_on": ("发布日期", ("pubdate", "publishdate", "article:published_time")), "source": ("来源", ("contentsource",))}
 
 
@@ -73,7 +69,8 @@ def _stated(page: Page, first: int) -> dict[str, str]:
             if not found or not (value := found[2].strip()):
                 continue
             label = re.sub(r"\s", "", found[1])
-            if _TABLE_KEYS.search(label) or any(rule.fullmatch(label) for rule in _KEYS.values()):
+            value = _BAR.split(value)[0].strip() if KEYS["published_on"].fullmatch(label) else value
+            if _TABLE_KEYS.search(label) or any(rule.fullmatch(label) for rule in KEYS.values()):
                 out.setdefault(label, value)
     return out
 
@@ -81,11 +78,12 @@ def _stated(page: Page, first: int) -> dict[str, str]:
 def _title(page: Page, first: int, stated: dict[str, str], body: Sequence[PageLine]) -> str | None:
     """The title the page states, best source first; None leaves it to the text itself."""
     site = compact(page.named.get("sitename", ""))
-    listed = next((v for k, v in stated.items() if _KEYS["title"].fullmatch(k)), None)
+    listed = next((v for k, v in stated.items() if KEYS["title"].fullmatch(k)), None)
     tags = [page.named.get("articletitle", ""), unglued(page.title)]
     heads = [line.text for line in page.lines if line.level == 1 and not re.search(r"位置\s*[:：]", line.text)]
     proper = [h for h in heads if any(compact(h) in compact(t) for t in tags if t)]
-    for found in (listed, *tags[:1], *proper, *heads[-1:], page.title):
+    lower = [line.text for line in body[:4] if line.level > 1 and TITLE_DONE.search(line.text)][:1]
+    for found in (listed, *tags[:1], *proper, *heads[-1:], *lower, page.title):
         found = without_site(re.sub(r"^[（(【\[](?:转载|转发|转)[)）】\]]\s*", "", found or "").strip())
         if found and compact(found) != site and len(found) <= 200 and not is_site(found):
             return found
@@ -97,7 +95,7 @@ def _head(built: Building, page: Page, title: str | None, stated: dict[str, str]
         start = built.add(title, "heading", 1)
         built.given["title"] = (title, Span(start, start + len(title)))
     for label, value in stated.items():
-        name = next((n for n, rule in _KEYS.items() if rule.fullmatch(label)), None)
+        name = next((n for n, rule in KEYS.items() if rule.fullmatch(label)), None)
         if name == "title":
             continue
         start = built.add(f"{label}：{value}", "row") + len(label) + 1
