@@ -44,7 +44,7 @@ def _add_run(inner: argparse._SubParsersAction, open_asker: OpenAsker) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="结果文件夹（默认 WENJU_HOME/runs/评测集-条件摘要）")
     parser.add_argument("--config", type=Path, metavar="FILE", help="这次评测用的设置（与 wenju.toml 同样的写法，胜过它和环境变量）")
     parser.add_argument("--limit", type=_count, metavar="N", help="只问前 N 题")
-    parser.add_argument("--jobs", type=_count, metavar="N", help="几个进程同时提问（默认看题数和处理器数）；结果不变")
+    parser.add_argument("--jobs", type=_count, metavar="N", help="几个进程同时提问（默认看题数和处理器数；本机的语言模型只载入一份）；结果不变")
     parser.add_argument("--one-by-one", action="store_true", help="不合并计算：慢，用时如同单独提问；结果不变")
     parser.add_argument("--seed", type=int, default=0, help="重抽样的种子（默认 0）")
     parser.add_argument("--json", action="store_true", help="在标准输出打印指标（一个 JSON）")
@@ -76,7 +76,7 @@ def _run(arguments: argparse.Namespace, open_asker: OpenAsker) -> int:
     runs = load_settings({}).home / "runs"
     out = arguments.out or runs / folder_name(eval_set, asker, arguments.limit, arguments.seed)
     ahead = 1 if arguments.one_by_one else AHEAD
-    with _crew(arguments, open_asker, len(eval_set.items[: arguments.limit])) as crew:
+    with _crew(arguments, open_asker, asker, len(eval_set.items[: arguments.limit])) as crew:
         done = run(eval_set, asker, out, limit=arguments.limit, seed=arguments.seed, ahead=ahead, crew=crew, progress=show)
     reports = write_reports(done)
     if arguments.json:
@@ -87,9 +87,12 @@ def _run(arguments: argparse.Namespace, open_asker: OpenAsker) -> int:
     return DONE
 
 
-def _crew(arguments: argparse.Namespace, open_asker: OpenAsker, questions: int) -> AbstractContextManager[Crew | None]:
-    """The processes that are worth having, or nothing."""
-    jobs = 1 if arguments.one_by_one else arguments.jobs or hands(questions)
+def _crew(
+    arguments: argparse.Namespace, open_asker: OpenAsker, asker: Asker, questions: int
+) -> AbstractContextManager[Crew | None]:
+    """The processes that are worth having, or nothing: each would load a language model of this machine for itself."""
+    alone = arguments.one_by_one or asker.describe().get("generator") == "transformers"
+    jobs = 1 if alone else arguments.jobs or hands(questions)
     plain = argparse.Namespace(**{name: value for name, value in vars(arguments).items() if not callable(value)})
     return Crew(partial(open_asker, plain), jobs) if jobs > 1 else nullcontext()
 

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from rag import gate, scope
+from rag import followups, gate, scope
 from rag.checks import vague
 from rag.config import Settings
 from rag.conversation import followed
 from rag.enumerations import whole_list
+from rag.generators.guard import Guard
 from rag.query import Query, understand
 from rag.retrieval import Found, Retriever
 from rag.schema import Hit
@@ -32,9 +33,21 @@ class Asking:
         self._settings, self._retriever = settings, retriever
 
     def found(
-        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, k: int = DEPTH
+        self, question: str, history: Sequence[str] = (), filters: Mapping[str, str] | None = None, k: int = DEPTH,
+        model: Guard | None = None,
     ) -> Found:
-        """All that searching finds, with features and leads. Raises QuestionError."""
+        """All that searching finds, with features and leads. Raises QuestionError.
+
+        model: asked to complete a question of a conversation for which the rules are not sure to have found anything.
+        """
+        found = self._ruled(question, history, filters, k)
+        if not (model and history) or self._is_sure(found):
+            return found
+        text = followups.completed(model, question, history[-_REMEMBERED:], dt.date.fromisoformat(clock(self._settings)))
+        other = self._whole(text, filters, k) if text else found
+        return other if self._is_sure(other) else found
+
+    def _ruled(self, question: str, history: Sequence[str], filters: Mapping[str, str] | None, k: int) -> Found:
         query = scope.filtered(self.understood(question, history), filters or {}, clock(self._settings))
         found = self._searched(query, k)
         if not history:

@@ -46,7 +46,7 @@ class Composer:
         wrong = problems(answer, self._text_by_id)
         if wrong:  # withheld rather than shown wrong; the tests see to it that this does not happen
             answer = refused(stamp, found.hits + found.leads, chosen.confidence, "核对引文时发现问题：" + "；".join(wrong))
-        elif model and chosen.listing != "documents":
+        elif model and chosen.listing in (None, "sides"):  # of a complete list a model could only lose items
             writing = Writing()
             yield from composed(writing, model, query, draft, chosen.evidence, self._retriever.idf, self._closeness)
             by = replace(stamp, generator=model.name) if writing.statements else stamp

@@ -1,4 +1,5 @@
-"""The small linear models, as fitted by `python -m eval.fit`: numbers only, kept in fitted.json."""
+"""The small models, as fitted on development data by `python -m eval.fit`, `eval.fit_sentences` and `eval.fit_support`: numbers only,
+kept in fitted.json."""
 
 import json
 from functools import cache
@@ -32,7 +33,8 @@ SENTENCE = (
 @cache
 def weights(model: str, part: str) -> np.ndarray:
     """Weights of `model`, float64, read-only: "ranking", "gate" or "size" (see `rag.gate`) for questions in "zh" or "other";
-    "sentence": its "weights", and the least sum by which a sentence stays where "one" or "several" answer."""
+    "sentence": its "weights", and the least sum by which a sentence stays where "one" or "several" answer; "support": what
+    is "enough", and how near is "close", for `rag.verification`."""
     values = json.loads(FITTED.read_text(encoding="utf-8"))
     out = np.array(values[model][part], np.float64)
     out.flags.writeable = False

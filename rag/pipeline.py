@@ -139,7 +139,7 @@ class Pipeline:
         """The same answer step by step: what is being done, the text, the answer. The pieces of text make up its text."""
         began, model, said = time.perf_counter(), self._writer(generator), ""
         yield Event("status", "理解问题")
-        found = self.asking.found(question, history, filters)
+        found = self.asking.found(question, history, filters, model=model)
         yield Event("status", f"检索到 {len(found.hits)} 段")
         for event in self._composer.answering(question, found, model):
             if event.answer:
@@ -166,7 +166,7 @@ class Pipeline:
         Raises QuestionError.
         """
         began = time.perf_counter()
-        found = self.asking.found(question, history, filters, max(depth, DEPTH))
+        found = self.asking.found(question, history, filters, max(depth, DEPTH), self.model)
         *_, last = self._composer.answering(question, found.first(DEPTH), self.model)
         total = round((time.perf_counter() - began) * 1000, 3)
         answer = replace(last.answer, timings_ms={**found.timings_ms, "total": total})
@@ -263,9 +263,10 @@ class Pipeline:
         """What decides the answers when a language model writes them."""
         if self.model is None:
             return {}
-        model = {"transformers": self.settings.transformers_model, "openai": self.settings.openai_model}
-        return {"generator_model": model.get(self.model.name, ""), "prompt": prompts.VERSION,
-                "generator_tokens": str(self.settings.generator_tokens)}
+        named = {"transformers": Path(self.settings.transformers_model).name, "openai": self.settings.openai_model}
+        return {"generator_model": named.get(self.model.name, ""), "generator_digest": self.model.digest,
+                "prompt": prompts.VERSION, "generator_tokens": str(self.settings.generator_tokens),
+                "generator_seconds": str(self.settings.generator_seconds)}
 
     def _stale_on(self, today: str) -> frozenset[str]:
         """Ids of the documents that are no longer in force on that day."""

@@ -70,6 +70,8 @@ class AnswerGenerator(Protocol):
 
     name: str
     """What answers name as their generator."""
+    digest: str
+    """SHA-256 over the files the model was loaded from, "" for one that is elsewhere."""
 
     def write(self, messages: Sequence[Message], deadline: float) -> Iterator[str]:
         """Pieces of the text that follows, as they come. Closing the iterator stops the model.

@@ -8,55 +8,56 @@ is tried on other evidence, then replaced by the document's own sentence, else d
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Literal
 
 from rag.citations import unsupported_values
+from rag.contradictions import STRICT, conflict, matter
+from rag.fitted import weights
 from rag.places import find_places
 from rag.prompts import speaks_to_model
 from rag.text import HAN, bigrams, clauses, readable, sentences
-from rag.wording import ENDS, Token, canonical, tokens, unit_of
+from rag.wording import ENDS, Token, canonical, tokens
 
 Outcome = Literal["kept", "recited", "replaced", "dropped"]
 
-SAID_ALREADY = "已经说过"
-ENOUGH = 0.9
-"""Weighted share of a sentence's bigrams that the evidence has, from which words alone support it."""
+SAID_ALREADY, SAYS_NOTHING = "已经说过", "没有说出什么"
+ENOUGH, CLOSE = (float(weights("support", part)[0]) for part in ("enough", "close"))
+"""Weighted share of a sentence's bigrams that the evidence has, from which words alone support it; and below that the mean
+closeness of its tokens to the evidence's. Fitted by `python -m eval.fit_support`."""
 LEAST = 0.6
 """The same share, below which nothing supports it."""
-CLOSE = 0.93
-"""Between the two: the mean closeness of its tokens to the evidence's that supports it. `python -m eval.fit_support` fits
-all three on development documents; these were set by hand on such (words alone part changed sentences from paraphrases)."""
+_FRAMED = 0.9
+"""The same share over what a document says of itself, from which a clause only says whose document it is."""
+_BARE = 12
+"""Characters below which a sentence that is no clause of the evidence is a mere name or number: of what, it does not say."""
 _LONGEST = 300
 """Characters of a sentence; nothing that an office writes is longer and readable."""
 _STOPS = ",。;!?、:"
 _AS_NEAR = 0.1
-"""Stretches that say this much less of a clause than another one are not what it rests on."""
+"""Stretches that say this much less of a clause than another one are not what it rests on; the clauses that answer may
+say as much less than the sentence around them."""
 _TRIED = 3
 """Stretches of the evidence that a clause is compared with."""
-_STRICT = frozenset({"number", "most", "least", "forbidden", "not", "before", "after", "hour", "every"})
-"""What a sentence may only say where its source says it."""
-_OPPOSED = frozenset({"forbidden", "not", "allowed", "demanded", "more", "less"})
-_KEPT = frozenset({"most", "least", "forbidden", "not", "before", "after"})
-"""What a sentence may not leave out of a clause that it repeats."""
 _ACTIVE = re.compile(r"｜|://|www\.|\]\(|</?[a-z!]|```|!\[|javascript:", re.I)
 """Links and markup: evidence is quoted with them, but nothing new is written with them."""
 _SURNAMES = ("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹"
              "熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文")
 _ROLE = "同志|局长|厅长|处长|科长|主任|书记|省长|市长|县长|区长|部长|主席|院长|校长|所长|队长|秘书长|联系人|负责人|发言人"
 _PERSON = re.compile(rf"([{_SURNAMES}][{HAN}]{{1,2}}?)(?={_ROLE})|(?:{_ROLE})(?:为|是|:)?([{_SURNAMES}][{HAN}]{{1,2}})")
-_SAYING = re.compile(r"根据|按照|要求|规定|明确|指出|提出|强调|表示|其中|同时|此外|另外|以及|并且|应做到|做到|通知|文件|资料|方面")
+_LEADS_ON = re.compile(r"(?:如下|[：:])[。：:]?$")
+"""A sentence that only announces others: those are on their own."""
 _TERM = re.compile(r"[《“「]([^》”」]{2,60})[》”」]")
 
 
 @dataclass(frozen=True)
 class Source:
     """What a sentence may rest on. text: of the evidence, as it is quoted. frame: what its document says of itself (title,
-    issuer, headings): names may come from there, numbers may not."""
+    issuer, headings): names may come from there, numbers may not. point: the clauses of the text that answer."""
 
     text: str
     frame: str = ""
+    point: str = ""
 
     @cached_property
     def words(self) -> str:
@@ -119,11 +120,14 @@ class Verifier:
         """What may be shown of a sentence without its markers. cited: indexes of the sources that the model named."""
         if _ACTIVE.search(written) or speaks_to_model(written) or len(written) > _LONGEST:
             return Checked("", (), "dropped", written, "有链接、标记或指令")
+        if _LEADS_ON.search(written) and len(clauses(written)) == 1:
+            return Checked("", (), "dropped", written, SAYS_NOTHING)
         cited = tuple(i for i in cited if 0 <= i < len(self._sources))
-        rests, why, about = self._rests_on(written, cited)
+        text = self._without_lead(written)
+        rests, why, about = self._rests_on(text, cited)
         if not why:
             self._about = about
-            done = Checked(written, rests, "kept" if set(rests) <= set(cited) else "recited", written)
+            done = Checked(text, rests, "kept" if set(rests) <= set(cited) else "recited", written)
         else:
             done = self._replaced(written, about, why)
         if done.text and canonical(done.text) in self._shown:
@@ -138,6 +142,8 @@ class Verifier:
         about, found = self._about, dict[int, None]()
         if (own := self._own_words(canonical(written).rstrip(_STOPS), cited)) is not None:
             return (own,), "", self._named(canonical(written)) or about
+        if len(canonical(written)) < _BARE:
+            return (), "没有说成一句话", about
         whole = matter(canonical(written))
         for clause in (canonical(c).rstrip(_STOPS) for c in clauses(written)):
             about = self._named(clause) or about
@@ -149,7 +155,7 @@ class Verifier:
                 if rests is not None:
                     found[rests] = None
         if not found:
-            return (), "没有说出什么", about
+            return (), SAYS_NOTHING, about
         texts = [self._sources[i].text for i in found]
         if missing := unsupported_values(written, texts):
             return (), f"引文中没有{'、'.join(sorted(missing))}", about
@@ -159,6 +165,16 @@ class Verifier:
         if share < LEAST or (share < ENOUGH and self._closeness(written, texts) < CLOSE):
             return (), "原文没有这样说", about
         return tuple(sorted(found)), "", about
+
+    def _without_lead(self, written: str) -> str:
+        """The sentence without words of the model's own before a colon ("包括：", "处理方式是：")."""
+        lead, _, rest = written.partition("：")
+        said = canonical(lead)
+        plain = len(clauses(lead)) == 1 and not any(t.kind not in ("", "name") for t in tokens(said))
+        if not plain or len(canonical(rest)) < _BARE or any(said in s.words for s in self._sources):
+            return written
+        self._about = self._named(said) or self._about
+        return rest.lstrip()
 
     def _own_words(self, said: str, cited: Sequence[int]) -> int | None:
         """The source in which these very words are one whole clause or several."""
@@ -189,7 +205,7 @@ class Verifier:
         row, pairs = tokens(clause), matter(clause)
         if not any(t.kind for t in row) and sum(t.form.isalnum() for t in row) < 4:
             return None, ""
-        if not any(t.kind in _STRICT for t in row) and any(self._share(pairs, s.framed) >= ENOUGH for s in self._sources):
+        if not any(t.kind in STRICT for t in row) and any(self._share(pairs, s.framed) >= _FRAMED for s in self._sources):
             return None, ""  # it only says whose document it is
         near = []
         for i in self._of(about):
@@ -211,7 +227,7 @@ class Verifier:
     def _share(self, pairs: Sequence[str], known: frozenset[str]) -> float:
         """Weighted share of the bigrams that are known."""
         total = sum(self._idf(p) for p in pairs)
-        return sum(self._idf(p) for p in pairs if p in known) / total if total else 0.0
+        return round(sum(self._idf(p) for p in pairs if p in known) / total, 6) if total else 0.0
 
     @staticmethod
     def _unnamed(written: str, known: Sequence[str]) -> str:
@@ -224,69 +240,18 @@ class Verifier:
     # ------------------------------------------------------------ the document's own sentence
 
     def _replaced(self, written: str, about: frozenset[str], why: str) -> Checked:
-        """The sentence of the evidence that says most of it, when it says enough to be what was meant."""
+        """The words of the evidence that say most of it, when they say enough to be what was meant: the clauses that answer,
+        else a whole sentence."""
         pairs = matter(canonical(written))
         best: tuple[float, str, int] = (LEAST, "", -1)
         for i in self._of(about):
             source = self._sources[i]
-            for span in sentences(source.text):
-                own = source.text[span.start : span.end]
+            whole = (source.text[span.start : span.end] for span in sentences(source.text))
+            for own in filter(None, (source.point, *whole)):
                 share = self._share(pairs, frozenset(bigrams(canonical(own + source.frame))))
+                share += _AS_NEAR * (own is source.point and share >= LEAST)
                 if share > best[0] and not speaks_to_model(own) and not _ACTIVE.search(own):
                     best = share, own, i
         if best[2] < 0:
             return Checked("", (), "dropped", written, why)
         return Checked(best[1], (best[2],), "replaced", written, why)
-
-
-# ---------------------------------------------------------------- a clause against a stretch of its source
-
-def matter(text: str) -> list[str]:
-    """Bigrams of a canonical text that have to be found in its source: without the words that `conflict` compares one by
-    one, and without those that only say who says it."""
-    kept = "".join(" " if t.kind not in ("", "number", "latin") else t.form for t in tokens(_SAYING.sub(" ", text)))
-    return [pair for pair in bigrams(kept) if len(pair) > 1 or pair.isdecimal()]
-
-
-def conflict(row: Sequence[Token], stretch: Sequence[Token], known: str) -> str:
-    """What the clause says otherwise than the stretch, token by token; "" when nothing.
-
-    known: what names the clause may bring in.
-    """
-    steps = SequenceMatcher(None, row, stretch, autojunk=False).get_opcodes()
-    for n, (step, a, b, c, d) in enumerate(steps):
-        if step == "equal":
-            # a "不" or "以上" that merely happens to stand somewhere in both, nothing beside it in common
-            if b - a == 1 < len(row) and row[a].kind in _KEPT:
-                return "限定、肯定或否定与原文不同"
-            continue
-        inside = 0 < n < len(steps) - 1
-        left, right = _same_clause(stretch[c:d])
-        lost = [*(left if n else ()), *(right if n < len(steps) - 1 else ())]
-        if why := _added(row[a:b], lost, known):
-            return why
-        if any(t.kind in _KEPT for t in lost) and len(steps) > 1:
-            return "少了原文的限定或否定"
-        if inside and b < len(row) and row[b].kind == "number" and any(
-                t.kind == "number" and unit_of(t) == unit_of(row[b]) for t in left):
-            return f"{row[b].form}不是原文这里的数"
-    return ""
-
-
-def _added(said: Sequence[Token], own: Sequence[Token], known: str) -> str:
-    """What is wrong with words of the clause that stand where the source has others, or none."""
-    kinds = {t.kind for t in own}
-    for token in said:
-        if token.kind in _STRICT:
-            return f"原文这里没有“{token.form}”" if token.form else "限定、肯定或否定与原文不同"
-        if token.kind in _OPPOSED and kinds & _OPPOSED - {token.kind}:
-            return "肯定、否定或增减与原文不同"
-        if token.kind in ("name", "latin") and ((token.kind in kinds and token.kind == "name") or token.form not in known):
-            return f"原文这里不是“{token.form}”"
-    return ""
-
-
-def _same_clause(gap: Sequence[Token]) -> tuple[Sequence[Token], Sequence[Token]]:
-    """What of a gap belongs to the clause before it and to the clause after it; whole clauses between are left out."""
-    cuts = [i for i, t in enumerate(gap) if t.form in ENDS]
-    return (gap[: cuts[0]], gap[cuts[-1] + 1 :]) if cuts else (gap, gap)

@@ -11,19 +11,25 @@ from dataclasses import dataclass, field, replace
 
 from rag import prompts
 from rag.assembly import numbered, sentence
+from rag.citations import exact_values
 from rag.errors import GenerationError
 from rag.generators.extractive import heading_of
 from rag.generators.guard import Guard
 from rag.query import Query
 from rag.schema import Draft, Event, Evidence, Statement
-from rag.text import compact, readable
-from rag.verification import SAID_ALREADY, Checked, Source, Verifier
+from rag.text import bigrams, compact, readable
+from rag.verification import SAID_ALREADY, SAYS_NOTHING, Checked, Source, Verifier
+from rag.wording import canonical
 
 _MARKER = re.compile(r"\s*[\[［【](?:资料|来源|编号)?\s*(\d{0,3}(?:\s*[,，、]\s*(?:资料|编号)?\d{1,3})*)\s*[\]］】]|(?:根据|依据|按照)?资料(\d{1,3})(?:[，,：:]|的?规定，?|显示，?)?")
 _END = re.compile(rf"[。！？!?\n]+[”’」』）)]*(?:{_MARKER.pattern})*[。；]?")
 _ENUMERATOR = re.compile(r"^\s*(?:[-*•·>#]+\s*|\d{1,2}[.、)）]\s*(?!\d))+")
 _AS_NEAR = 0.95
 """A written sentence comes at least this share as near to the question as the documents' own words do."""
+_MOST = 0.6
+"""Share of the bigrams of a text that another one has which says the same."""
+_UNENDED = 40
+"""Characters of a text without an end below which it is not taken for a sentence that was cut off."""
 _MANY = 1 / 3
 """Share of dropped sentences from which the reader is told."""
 _EMPHASIS = re.compile(r"\*\*|__|`")
@@ -33,11 +39,13 @@ _EMPHASIS = re.compile(r"\*\*|__|`")
 class Writing:
     """What a model has written so far. statements: what may be shown; checks: what became of each sentence.
 
+    unsaid: what of the draft's own first line they do not say and do not say better: all of it while the model writes.
     failure: why the model did not finish, in Chinese. nothing: it said that the passages do not answer the question.
     """
 
     statements: list[Statement] = field(default_factory=list)
     checks: list[Checked] = field(default_factory=list)
+    unsaid: tuple[Statement, ...] = ()
     failure: str = ""
     nothing: bool = False
 
@@ -57,7 +65,10 @@ def write(
 
     shown: indexes into the evidence in the order in which the answer numbers it; so are the passages of the prompt, and
     the verifier's sources. speaks_to: whether a sentence is about what is asked; a model likes to copy what is not.
+    Sentences replaced by the documents' own wait for one of the model's that holds: on their own they are a worse choice
+    from the documents than the extractive one.
     """
+    held: list[Statement] = []
     passages = [prompts.Quoted(_heading(evidence[i]), evidence[i].text) for i in shown]
     try:
         with closing(model.write(prompts.answering(question, passages))) as pieces:
@@ -70,12 +81,17 @@ def write(
                     if checked.text and not speaks_to(checked.text):
                         checked = replace(checked, text="", sources=(), outcome="dropped", why="没有说到所问的事")
                     writing.checks.append(checked)
-                    if checked.text:
-                        statement = Statement(checked.text.rstrip("。；;，,"), tuple(shown[n] for n in checked.sources))
-                        writing.statements.append(statement)
-                        yield statement
+                    held += [_statement(checked, shown)] if checked.text else []
+                    if writing.statements or checked.outcome in ("kept", "recited"):
+                        writing.statements += held
+                        yield from held
+                        held = []
     except GenerationError as error:
         writing.failure = error.message
+
+
+def _statement(checked: Checked, shown: Sequence[int]) -> Statement:
+    return Statement(checked.text.rstrip("。；;，,"), tuple(shown[n] for n in checked.sources))
 
 
 def composed(
@@ -90,21 +106,39 @@ def composed(
     verifier = Verifier(sources_of(evidence, list(numbers)), idf, closeness)
     said = [s.text for s in draft.point] or [evidence[i].point for i in list(numbers)[:1]]
     least = _AS_NEAR * max(closeness(query.text, [text]) for text in said)
+
+    def speaks_to(text: str) -> bool:
+        return any(_says(s, text) or _says(text, s) for s in said) or closeness(query.text, [text]) >= least
+
     yield Event("status", "语言模型正在写")
-    with closing(write(writing, model, query.text, evidence, list(numbers), verifier,
-                       lambda text: closeness(query.text, [text]) >= least)) as statements:
+    with closing(write(writing, model, query.text, evidence, list(numbers), verifier, speaks_to)) as statements:
         for statement in statements:
             yield Event("delta", sentence(statement, numbers))
+    text = "".join(s.text for s in writing.statements)
+    if text and not writing.failure:
+        near = closeness(query.text, [text])
+        writing.unsaid = tuple(s for s in draft.point if not _says(text, s.text) and (
+            _is_value(s, evidence) or closeness(query.text, [s.text]) > near))
+    else:
+        writing.unsaid = draft.point
     yield Event("status", writing.outcome)
 
 
 def rewritten(draft: Draft, writing: Writing) -> Draft:
-    """The draft with the written sentences before it. Its own first line stays where the model did not finish."""
-    done = bool(writing.statements) and not writing.failure
-    return replace(
-        draft, written=tuple(writing.statements), point=() if done else draft.point,
-        remark="".join(filter(None, [draft.remark, _remark(writing)])),
-    )
+    """The draft with the written sentences before it, and of its own first line what they leave to be said."""
+    return replace(draft, written=tuple(writing.statements), point=writing.unsaid,
+                   remark="".join(filter(None, [draft.remark, _remark(writing)])))
+
+
+def _says(text: str, other: str) -> bool:
+    """Whether the text says what the other one does: most of its words, all its numbers."""
+    pairs = set(bigrams(canonical(other)))
+    return len(pairs & set(bigrams(canonical(text)))) >= _MOST * len(pairs) and exact_values(other) <= exact_values(text)
+
+
+def _is_value(statement: Statement, evidence: Sequence[Evidence]) -> bool:
+    """Whether the statement is the very value that was asked for, or a yes or no, rather than words of the evidence."""
+    return all(statement.text not in (evidence[i].point, evidence[i].text) for i in statement.evidence)
 
 
 def _remark(writing: Writing) -> str:
@@ -112,12 +146,12 @@ def _remark(writing: Writing) -> str:
     if writing.failure:
         return f"（{writing.failure}{'第一段没有写完。' if writing.statements else '答案由原文摘录而成。'}）"
     if writing.statements:
-        said = [c for c in writing.checks if c.why != SAID_ALREADY]
+        said = [c for c in writing.checks if c.why not in (SAID_ALREADY, SAYS_NOTHING)]
         gone = sum(c.outcome == "dropped" for c in said)
         return f"（语言模型写的 {len(said)} 句中有 {gone} 句没有依据或与所问无关，已删去。）" if gone >= _MANY * len(said) else ""
     if writing.nothing:
         return "（语言模型认为这些原文没有直接回答问题，请对照原文判断。）"
-    return "（语言模型写的内容在原文中找不到依据，答案由原文摘录而成。）"
+    return "（语言模型写的句子与原文核对不上，答案由原文摘录而成。）"
 
 
 def sources_of(evidence: Sequence[Evidence], shown: Sequence[int]) -> list[Source]:
@@ -126,7 +160,8 @@ def sources_of(evidence: Sequence[Evidence], shown: Sequence[int]) -> list[Sourc
     for item in (evidence[i] for i in shown):
         meta = item.document.meta
         frame = (meta.title, *meta.issuers, *item.section_path, meta.period, *meta.addressees)
-        out.append(Source(prompts.without_orders(item.text), "\n".join(part for part in frame if part)))
+        point = item.point if item.point in item.text else ""
+        out.append(Source(prompts.without_orders(item.text), "\n".join(part for part in frame if part), point))
     return out
 
 
@@ -139,7 +174,7 @@ def _heading(item: Evidence) -> str:
 def whole_sentences(pieces: Iterator[str]) -> Iterator[str]:
     """Sentences of a text that comes in pieces, each with the markers that follow it.
 
-    A last part without an end is left out, unless it is all there is: it was cut off.
+    A last part without an end was cut off and is left out, unless it is all there is and short, as a number is.
     """
     text, any_ = "", False
     for piece in pieces:
@@ -155,7 +190,7 @@ def whole_sentences(pieces: Iterator[str]) -> Iterator[str]:
     for found in _END.finditer(text):
         yield text[at : found.end()]
         at, any_ = found.end(), True
-    if not any_ and text[at:].strip():
+    if not any_ and 0 < len(text[at:].strip()) < _UNENDED:
         yield text[at:]
 
 

@@ -142,7 +142,7 @@ def passages(prompt: str) -> list[tuple[int, str]]:
 class Writes:
     """An `AnswerGenerator` that writes what a function makes of the messages."""
 
-    name = "stub"
+    name, digest = "stub", ""
 
     def __init__(self, make: Callable[[Sequence[Message]], str]) -> None:
         self._make = make

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from eval_fakes import QUESTIONS, BigramAsker
 
-from eval.cli import register
+from eval.cli import _crew, register
+from eval.crew import Crew
 from rag.errors import SettingError, UsageError
 from ui.cli import _settings
 
@@ -109,3 +110,13 @@ def test_settings_of_a_run_win_over_the_environment(tmp_path, monkeypatch):
     for name, said in (("odd.toml", "min_confidense"), ("none.toml", "没有设置文件")):
         with pytest.raises(SettingError, match=said):
             _settings(argparse.Namespace(config=tmp_path / name))
+
+
+@pytest.mark.parametrize(("generator", "several"), [("extractive", True), ("openai", True), ("transformers", False)])
+def test_a_language_model_of_this_machine_is_loaded_once(generator: str, several: bool) -> None:
+    class Writer(BigramAsker):
+        def describe(self):
+            return {**super().describe(), "generator": generator}
+
+    arguments = argparse.Namespace(one_by_one=False, jobs=3)
+    assert isinstance(_crew(arguments, BigramAsker, Writer(), 600), Crew) is several

@@ -90,7 +90,7 @@ def test_nothing_unchecked_is_ever_streamed(pipeline, server, endpoint) -> None:
     events = list(with_model(pipeline, endpoint).stream(QUESTION))
     said = "".join(e.text for e in events if e.kind == "delta")
     assert not any(word in said for word in ("999", "8826008", "不得安排"))
-    assert "找不到依据" in events[-1].answer.answer and events[-1].answer.generator == "extractive"
+    assert "核对不上" in events[-1].answer.answer and events[-1].answer.generator == "extractive"
 
 
 def test_refusals_are_decided_before_the_model_is_asked(pipeline, server, endpoint) -> None:
@@ -121,6 +121,35 @@ def test_a_question_may_ask_for_the_extractive_answer_and_for_nothing_that_is_no
     assert server.requests == []
     with pytest.raises(UsageError, match="openai"):
         pipeline.ask(QUESTION, generator="openai")
+
+
+def test_what_the_documents_would_say_for_the_model_is_not_better_than_the_extractive_answer(pipeline) -> None:
+    model = with_model(pipeline, Writes(lambda _: "对重要舆情要三小时内报告市民政局值班室[1]。"))
+    answer = model.ask(QUESTION)
+    assert [c["outcome"] for c in model.explain(QUESTION)["written"]] == ["replaced"]
+    assert bare(answer) == pipeline.ask(QUESTION).answer and answer.generator == "extractive"
+
+
+def test_a_value_that_is_asked_for_stays_when_the_model_does_not_say_it(pipeline) -> None:
+    question = "兰州市民政局值班室电话是多少？"
+    value, _, rest = pipeline.ask(question).answer.partition("\n\n")
+    said = {"兰州市民政局春节期间值班室电话由专人值守。": False, "值班室电话：0931-8826009。": True}
+    for text, whole in said.items():
+        answer = bare(with_model(pipeline, Writes(lambda _, text=text: text)).ask(question))
+        assert answer.endswith(rest) and (value in answer) is not whole
+
+
+@pytest.mark.parametrize("written", ["兰民发〔2021〕239号。", "239号", "2021年12月31日。"])
+def test_a_bare_value_that_the_documents_point_is_not_is_not_taken(pipeline, written: str) -> None:
+    question = "市安委办关于岁末年初安全防范的文件是哪个文号？"
+    assert with_model(pipeline, Writes(lambda _: written)).ask(question).answer.startswith(pipeline.ask(question).answer)
+
+
+def test_a_complete_list_is_not_rewritten(pipeline, server, endpoint) -> None:
+    server.script = [copies]
+    question = "兰州市民政局在关爱困难群众方面提出了哪七项要求？"
+    assert with_model(pipeline, endpoint).ask(question).answer == pipeline.ask(question).answer
+    assert server.requests == []
 
 
 def test_what_became_of_each_sentence_is_told_on_request(pipeline, server, endpoint) -> None:
@@ -197,7 +226,7 @@ def test_the_key_comes_from_the_environment_alone(settings, server, monkeypatch,
 # ---------------------------------------------------------------- the guard
 
 class Slow:
-    name = "slow"
+    name, digest = "slow", ""
 
     def __init__(self) -> None:
         self.go, self.closed = threading.Event(), threading.Event()
@@ -284,6 +313,10 @@ def test_sentences_come_out_whole_with_their_markers(size: int) -> None:
 
 def test_a_lone_part_without_an_end_is_a_sentence() -> None:
     assert list(whole_sentences(iter(["0931-88", "26009[1]"]))) == ["0931-8826009[1]"]
+
+
+def test_what_the_limit_of_length_cut_off_is_no_sentence() -> None:
+    assert list(whole_sentences(iter(["根据市政府办公室关于做好元旦春节期间有关工作的通知和省民政厅的要求，全市养老机构等重点场所实行"]))) == []
 
 
 def test_marks_of_the_document_are_no_markers() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny_model import save_tiny_model
 
 from rag.errors import GenerationError, ModelError
 from rag.generators.guard import Guard
@@ -15,29 +16,12 @@ from rag.generators.transformers import LocalModel
 from rag.protocols import Message
 
 ASK = (Message("system", "规则"), Message("user", "春节期间值班要求是什么？"))
-TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<answer>{% endif %}"
 REAL = os.environ.get("WENJU_TEST_MODEL", "")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A causal model of two layers over single characters, saved as any other."""
-    import torch
-    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
-
-    folder = tmp_path_factory.mktemp("tiny")
-    letters = ["<end>", "<unknown>", *"春节期间值班要求是什么规则，。？[]0123456789 abcdefghij<>"]
-    tokenizer = Tokenizer(models.WordLevel({c: i for i, c in enumerate(letters)}, unk_token="<unknown>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="<unknown>", eos_token="<end>", pad_token="<end>", chat_template=TEMPLATE,
-    ).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = Qwen2Config(vocab_size=len(letters), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
-                         num_key_value_heads=2, max_position_embeddings=4096, eos_token_id=None, pad_token_id=0)
-    Qwen2ForCausalLM(config).save_pretrained(folder)
-    return folder
+    return save_tiny_model(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +79,15 @@ def test_random_weights_never_reach_a_reader(pipeline, model: LocalModel) -> Non
     question = "春节期间值班要求是什么？"
     answer = whole.ask(question)
     assert answer.answer.startswith(pipeline.ask(question).answer) and answer.generator == "extractive"
+
+
+def test_an_evaluation_run_says_which_model_wrote_and_not_where_it_lies(pipeline, model: LocalModel, folder: Path) -> None:
+    from rag.pipeline import Pipeline
+
+    settings = replace(pipeline.settings, generator="transformers", transformers_model=str(folder))
+    said = Pipeline(settings, pipeline.index, pipeline.embedder, Guard(model, 30, 40, 1)).describe()
+    assert said["generator_digest"] == model.digest and len(model.digest) == 64 and said["generator_model"] == folder.name
+    assert said["prompt"] and said["generator_tokens"] and not any(str(folder.parent) in value for value in said.values())
 
 
 @pytest.mark.parametrize(("name", "text", "said"), [

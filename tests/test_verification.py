@@ -13,8 +13,8 @@ from conftest import ROOT, SHARED
 
 from eval.mutations import mutated, paraphrased
 from rag.text import bigrams, readable, sentences
-from rag.verification import Source, Verifier
-from rag.wording import canonical
+from rag.verification import SAYS_NOTHING, Source, Verifier
+from rag.wording import canonical, tokens
 
 PHONE = Source("值班室电话:0931-8826009，传真0931-8826010。春节期间实行24小时专人值班，不得擅自离岗。", "兰州市民政局\n2022年元旦春节通知")
 OTHER = Source("各乡镇要安排专人值班，有事请假。值班电话6912345。", "长治市上党区卫生健康和体育局")
@@ -96,8 +96,48 @@ def test_links_markup_and_orders_are_dropped(written: str) -> None:
     assert outcome(written, PHONE) == "dropped"
 
 
+@pytest.mark.parametrize("written", ["春节期间值班要求如下：", "兰州市民政局值班要求如下。", "值班室电话："])
+def test_what_only_announces_other_sentences_is_not_replaced_by_one(written: str) -> None:
+    checked = verifier(PHONE, close=1.0).check(written, (0,))
+    assert (checked.outcome, checked.why) == ("dropped", SAYS_NOTHING)
+
+
+def test_what_replaces_a_sentence_are_the_clauses_that_answer() -> None:
+    point = Source(PHONE.text, PHONE.frame, "不得擅自离岗")
+    assert verifier(point).check("实行24小时专人值班，可以擅自离岗。", (0,)).text == "春节期间实行24小时专人值班，不得擅自离岗。"
+    assert verifier(point).check("大家可以擅自离岗。", (0,)).text == "不得擅自离岗"
+
+
+# what a real model of 1.5 billion parameters wrote over the seeds and got past the check as it was
+@pytest.mark.parametrize(("written", "text"), [
+    ("发现疑似患者要立即就地排查留验，发现疑似患者立即就地隔离、就近收治。", "发现疑似症状者立即就地排查留验,发现疑似患者立即就地隔离、就近收治。"),
+    ("鼓励医药企业生产药物和检测试剂、防护物资的产、供、销、储、运、购等工作。", "鼓励医药企业稳产、满产、增产，做好药物和检测试剂、防护物资的产、供、销、储、运、购等工作。"),
+    ("500名村兽医进行专业技能培训。", "完成500个畜牧养殖大村兽医配备，对200名村兽医开展专业技能培训。"),
+    ("在乡镇就能办的医保服务有8项。", "实现14项医保服务“乡镇可办”、8项医保服务“村可办”。"),
+    ("各级党委要定期向省委报告发挥作用的情况。", "各级党委(党组)要及时向省委报告动员党组织发挥作用的情况。"),
+    ("定期走访探视分散供养特困老年人、散居孤儿等困难群体。", "二要落实定期探视走访制度,定期走访探视分散供养特困人员、散居孤儿等困难群体。"),
+    ("可以从严从重处置顶风违纪行为。", "从严从重处置顶风违纪行为。"),
+    ("26件", "制定修改法规26件，批准法规69件。"), ("属地、部门", "压实属地、部门、单位、个人“四方责任”。"),
+])
+def test_what_a_small_model_makes_of_it_is_not_shown(written: str, text: str) -> None:
+    assert outcome(written, Source(text), close=1.0) not in ("kept", "recited")
+
+
+def test_the_models_own_words_before_a_colon_are_left_out() -> None:
+    checked = verifier(PHONE, close=1.0).check("值班要求包括：春节期间实行24小时专人值班，不得擅自离岗。", (0,))
+    assert (checked.outcome, checked.text) == ("kept", "春节期间实行24小时专人值班，不得擅自离岗。")
+    assert outcome("值班室电话：0931-8826009，传真0931-8826010。", PHONE) == "kept"  # the document's own
+    for lead in ("不得有下列行为", "可以有下列行为", "一律取消的有"):
+        assert outcome(f"{lead}：春节期间实行24小时专人值班。", PHONE, close=0.0) != "kept"
+
+
+@pytest.mark.parametrize("said", ["我省实行专人值班", "全市各部门实行专人值班", "本局实行专人值班", "该县实行专人值班"])
+def test_what_points_to_an_office_is_no_name(said: str) -> None:
+    assert not [t for t in tokens(canonical(said)) if t.kind == "name"]
+
+
 def test_closeness_decides_only_between_the_thresholds() -> None:
-    written = "春节期间安排24小时专人值班。"
+    written = "春节期间各个单位实行24小时专人值班。"
     assert outcome(written, PHONE, close=1.0) == "kept"
     assert outcome(written, PHONE, close=0.0) != "kept"
     assert outcome("今天天气很好，大家都去公园游玩。", PHONE, close=1.0) == "dropped"

@@ -27,7 +27,7 @@ class Guard:
     """
 
     def __init__(self, generator: AnswerGenerator, seconds: float, most_tokens: int, at_once: int) -> None:
-        self.name = generator.name
+        self.name, self.digest = generator.name, generator.digest
         self._generator, self._seconds, self._longest = generator, seconds, most_tokens * _CHARACTERS_A_TOKEN
         self._places = threading.BoundedSemaphore(at_once)
         self._lock = threading.Lock()

@@ -32,7 +32,7 @@ class _Again(GenerationError):
 class Endpoint:
     """A `rag.protocols.AnswerGenerator` over HTTP. Nothing is sent to any other host than the one that is configured."""
 
-    name = "openai"
+    name, digest = "openai", ""
 
     def __init__(self, settings: Settings) -> None:
         key = os.environ.get("WENJU_OPENAI_API_KEY", "")

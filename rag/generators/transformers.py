@@ -1,5 +1,6 @@
 """A causal language model of a local folder, through transformers. Weights from safetensors only; remote code never runs."""
 
+import hashlib
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +52,8 @@ class LocalModel:
             raise ModelError(f"模型 {folder} 无法加载：{error}", "请检查模型文件夹是否完整。") from error
         if not tokenizer.chat_template:
             raise ModelError(f"模型 {folder} 没有对话模板（chat template）。", "请换用指令微调过的模型（名字里常有 Instruct 或 Chat）。")
-        return cls(model, tokenizer, settings.generator_tokens, "".join(digests.values()))
+        digest = hashlib.sha256("".join(f"{name}\0{value}\n" for name, value in digests.items()).encode()).hexdigest()
+        return cls(model, tokenizer, settings.generator_tokens, digest)
 
     def write(self, messages: Sequence[Message], deadline: float) -> Iterator[str]:
         """See `AnswerGenerator`."""
