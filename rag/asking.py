@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from rag import followups, gate, scope
+from rag import followups, gate, kinds, scope
 from rag.checks import vague
 from rag.config import Settings
 from rag.conversation import followed
@@ -22,6 +22,8 @@ DEPTH = 10
 _TOLD = 0.4
 """Share of what a question says by itself that the document it is taken to lean on has to say."""
 _AS_WELL = 0.8
+_LOOKED_AT = 3
+"""First hits in which a value of the kind that a model names is looked for."""
 _REMEMBERED = 3
 """Questions before the last one that are looked back to."""
 
@@ -38,13 +40,25 @@ class Asking:
     ) -> Found:
         """All that searching finds, with features and leads. Raises QuestionError.
 
-        model: asked to complete a question of a conversation for which the rules are not sure to have found anything.
+        model: asked what kind of answer is wanted where the rules do not see it, and to complete a question of a conversation
+        for which they are not sure to have found anything.
         """
         found = self._ruled(question, history, filters, k)
-        if not (model and history) or self._is_sure(found):
+        if model and self._is_sure(found):
+            return self._of_kind(found, model, k)
+        if not (model and history):
             return found
         text = followups.completed(model, question, history[-_REMEMBERED:], dt.date.fromisoformat(clock(self._settings)))
         other = self._whole(text, filters, k) if text else found
+        return other if self._is_sure(other) else found
+
+    def _of_kind(self, found: Found, model: Guard, k: int) -> Found:
+        """The same with the kind of answer that the model names, where the rules leave it open and the answer is as sure."""
+        query = found.query
+        if not kinds.is_open(query):
+            return found
+        form = kinds.kind_of(model, query, [hit.passage.text for hit in found.hits[:_LOOKED_AT]])
+        other = found if form == "general" else self._searched(replace(query, form=form), k)
         return other if self._is_sure(other) else found
 
     def _ruled(self, question: str, history: Sequence[str], filters: Mapping[str, str] | None, k: int) -> Found:

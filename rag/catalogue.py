@@ -13,7 +13,7 @@ from rag.text import NUMERAL, compact, normalise, sentences
 # What may be asked of a document: the field of its metadata, and how people ask for it.
 _FIELDS = (
     ("basis", "制发依据", re.compile(r"(根据|依据|按照)(的是|了)?(哪|什么)[^，。？]{0,6}(文件|通知|规定|要求|方案|意见|发|印|制)|(发文|制定|制发|印发)(的)?依据")),
-    ("document_number", "文号", re.compile(r"文号|发文字号|字号|document number", re.I)),
+    ("document_number", "文号", re.compile(r"文号|发文字号|字号|(?:几|多少)号(?:文|令)|document number", re.I)),
     ("addressees", "主送机关", re.compile(r"主送|(发|印发|下发|送)给(谁|哪)|发到(哪|谁)|收文")),
     ("issued_on", "成文日期", re.compile(
         r"(什么时候|何时|哪天|哪一天|几月|哪年|日期|时间|几号)[^，。？]{0,4}(发|印|下发|出台|成文|落款|签|批复|答复)|成文日期|发文日期|落款日期|落款时间|(?:when|what (?:date|day))\b[^.?]*\b(?:issue|publish|release|sign|date)(?:e?d)?\b|date at the end|date of the notice|(?:文件|通知|办法|规定|规划|方案|意见|条例|公告)是(?:哪一?年|什么时候|何时)的", re.I)),
@@ -22,7 +22,7 @@ _FIELDS = (
         r"(谁|哪(?:个|些|[两三几]个?)?(单位|部门|机关)|什么(单位|部门|机关))[^，。？]{0,8}(发|印|出台|制定|下发)|发文机关|发文单位|落款(单位|是谁)|who issued", re.I)),
     ("effective_on", "施行日期", re.compile(r"(什么时候|何时|哪天|哪一天|几时|几月)[^，。？]{0,5}(施行|实施|执行|生效)|(施行|实施|生效)的?(日期|时间)")),
     ("expires_on", "有效期", re.compile(r"有效期|什么时候(到期|失效)|何时(到期|失效)|(到期|失效)的?(日期|时间)")),
-    ("title", "标题", re.compile(r"标题|题目|全称|叫什么名|号是(?:什么|哪个|哪份|一份什么)(?:文件|通知|文)?[？?]?$")),
+    ("title", "标题", re.compile(r"标题|题目|全称|叫什么名|\d号是(?:什么|哪个|哪份|一份什么)(?:文件|通知|文)?[？?]?$")),
 )
 _ABOUT_DOCUMENT = re.compile(
     r"开始|从|起|施行|实施|执行|生效|有效期|到期|失效|多久|多长|几年|办法|规定|文号|发文|字号|主送|根据|依据|按照|上级|哪两|两份|印发|下发|发布|成文|落款|日期|时间|哪天|什么时候|何时|什么|哪个|哪些|哪|谁|单位|机关|部门|标题|题目|全称|批复|答复|"

@@ -35,6 +35,8 @@ _SAYS_WHAT = re.compile(r"^[”\"」]?[，,]?(?:即|就是|是指|指的是|包�
 _OFTEN = re.compile(r"多(?:久|长时间)[^，。？]{0,12}[一几]次|几次|多少次")
 _HOW_OFTEN = re.compile(rf"每(?:隔|天|日|周|星期|月|季|年|半|[\d{NUMERAL}])|[\d{NUMERAL}]+次|定期|随时")
 _DAY_ASKED = re.compile(r"哪一?天|几月|几[号日]|哪年|哪一年|何日")
+_BESIDE = 30
+"""Characters around a name within which a number is that person's."""
 _HAPPENS = re.compile(rf"(?:哪一?天|什么时候|何时|几[号日]|几月几[日号])([{HAN}]{{2}})[？?]?$")
 _CLOCK_ASKED = re.compile("几点(?!要求|意见|建议|措施|规定)")
 _CLOCK = re.compile(rf"\d{{1,2}}\s*[:：]\s*\d{{2}}|[\d{NUMERAL}]+[时点]|中午|午夜|零点|全天|24小时")
@@ -102,6 +104,8 @@ def _of_another(query: Query, evidence: Sequence[Evidence], text: str) -> str:
     """Why what was found is of another person, day or document than the question's."""
     name = person(query)
     about = "\n".join(text[max(0, m.start() - 12) : m.end() + 12] for m in re.finditer(name, text)) if name else text
+    if name and query.form == "phone" and not any(asked_for(query).search(text[max(0, m.start() - _BESIDE) : m.end() + _BESIDE]) for m in re.finditer(name, text)):
+        return f"现有文件没有写明{name}的{kind_asked(query)}。"
     for what, asked, has in _OF_A_PERSON:
         if asked.search(query.text) and not has.search(about):
             return f"现有文件没有写明{what}。"

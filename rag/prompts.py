@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rag.protocols import Message
 from rag.text import compact, readable, sentences
 
-VERSION = "4"
+VERSION = "5"
 """Told with every evaluation run; raise it with every change of the wording."""
 NOTHING = "无法从文件中得出"
 """What the model may say instead of an answer."""
@@ -29,6 +29,8 @@ _SYSTEM = f"""你是公文问答助手，只根据给出的资料回答问题。
 _COMPLETING = """把对话中的最后一问补成一个不看前文也能懂的完整问题。
 1. 只用前面几问和最后一问里的词，不回答，不解释，不添加内容，只写这一个问题。
 2. 时间、地点、单位、文件以最后一问说的为准；它没有说的，用前面说过的。"""
+
+_CLASSIFYING = """这个问题要的答案是哪一种？只写一个词：数量、时间、电话、其他。不回答问题，不解释。"""
 
 _SPEAKS_TO_MODEL = re.compile(
     r"(?:忽略|无视|忘记|不要?理会|不必遵守)\S{0,6}(?:以上|之前|上述|前面|上面|先前|所有|一切|系统)\S{0,6}(?:指令|指示|提示|要求|规则|设定|内容)"
@@ -87,3 +89,8 @@ def completing(question: str, history: Sequence[str]) -> tuple[Message, ...]:
     """The messages that ask for a follow-up as a question that stands by itself. history: earlier questions, oldest first."""
     earlier = "\n".join(as_data(asked) for asked in history)
     return Message("system", _COMPLETING), Message("user", f"前面问过：\n<<<\n{earlier}\n>>>\n\n最后一问：{as_data(question)}")
+
+
+def classifying(question: str) -> tuple[Message, ...]:
+    """The messages that ask what kind of answer a question wants."""
+    return Message("system", _CLASSIFYING), Message("user", f"问题：{as_data(question)}")
