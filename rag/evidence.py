@@ -218,7 +218,7 @@ def quoted(
     """The evidence of a span of the document, joined for reading and with its point."""
     text, query = shown(document, span), found.query
     valued = partial(has_value, query)
-    point = _point(clauses(text), lambda run: retriever.share(found, document.id, run) + _HAS_VALUE * valued(run), valued)
+    point = _point(clauses(text), partial(retriever.share, found, document.id), valued)
     named, thing = f"{_named_by(document, span)}\n{text}", thing_asked(query)
     section, heading = section_asked(query), path[-1] if path else ""
     said = retriever.share(found, document.id, point) + bool(thing and thing in named) + bool(section and section in heading)
@@ -248,7 +248,8 @@ def _point(parts: Sequence[str], share: Callable[[str], float], valued: Callable
                 break
             run += part
             if n + 1 == len(parts) or not _waits(run):
-                runs.append(((says[start] if n == start else share(run)) - 0.001 * len(run), start, n + 1, run))
+                worth = says[start] if n == start else share(run)
+                runs.append((worth + _HAS_VALUE * valued(run) - 0.001 * len(run), start, n + 1, run))
     most = max((worth for worth, *_ in runs), default=0.0)
     good = [(start, -worth, end, run) for worth, start, end, run in runs if worth >= AS_GOOD * most]
     _, _, end, point = min(good, default=(0, 0.0, 1, "".join(parts[:1])))

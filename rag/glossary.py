@@ -17,12 +17,14 @@ _OFFICE = re.compile(r"\S{2,8}(?:局|厅|署|委员会|办公室)")
 _LONGEST = 3
 """Words of a gloss; longer ones are explanations."""
 _LITTLE = frozenset(re.findall(r"\S+", """
-    a an the of to in on at for by with and or be is are was were do does did what which who whom whose when where how many much
+    a an the of to in at for by with and or be is are was were do does did what which who whom whose when where how many much
     long often from into as that this these those it its their his her your our must should may can could will would shall has have
-    had not no there any some per under about during before after within if then than same so up out all each every other such also
+    had not no there any some per under about during before after within if then than same so all each every other such also
     only more most least being been i we you they he she me us them one's sb sth etc esp idiom fig lit abbr variant old surname cl
     classifier please tell"""))
 """Words that say nothing of a matter, and what lexicographers write."""
+_PARTICLES = frozenset(("on", "off", "up", "out", "over", "away"))
+"""Words that say something only with another one: on duty, carry out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,10 @@ def terms(text: str) -> list[Term]:
         rest = [_key(stem for *_, stem in found[at : at + n]) for n in range(min(_LONGEST, len(found) - at), 0, -1)]
         key = next((key for key in rest if key in glosses), rest[-1])
         start, end = found[at][0], found[at + len(key) - 1][1]
-        words = glosses.get(key, set()) | (parts.get(key[0], set()) if len(key) == 1 else set())
-        out.append(Term(start, end, text[start:end].lower(), tuple(sorted(words))))
         at += len(key)
+        if len(key) > 1 or key[0] not in _PARTICLES:
+            words = glosses.get(key, set()) | (parts.get(key[0], set()) if len(key) == 1 else set())
+            out.append(Term(start, end, text[start:end].lower(), tuple(sorted(words))))
     return out
 
 

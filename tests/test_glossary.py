@@ -54,3 +54,8 @@ def test_a_character_is_not_taken_from_the_word_that_follows() -> None:
     read = partial(mended, frequency=lambda pair: known.get(pair, 0))
     assert read("医院要先制定什么")[0] == "医院要先制定什么"
     assert read("疫晴怎么样")[0] == "疫情怎么样"
+
+
+def test_a_particle_says_something_only_with_another_word() -> None:
+    assert [term.said for term in terms("Who must be on duty on Sunday?")] == ["on duty", "sunday"]
+    assert "责任" not in next(term.words for term in terms("on duty"))
