@@ -175,7 +175,7 @@ class Pipeline:
     def prepare(self, questions: Iterable[tuple[str, Sequence[str]]]) -> None:
         """Tells of (question, history) that will be asked next: what can be computed together is. Answers stay the same.
 
-        At most `retrieval.Embeddings.KEPT` at a time are of use.
+        At most `remembered.Embeddings.KEPT` at a time are of use.
         """
         texts = []
         for question, history in questions:

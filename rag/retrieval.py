@@ -1,6 +1,5 @@
 """From a question to ranked passages: dense and lexical candidates, slots, late interaction, one linear score."""
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -10,20 +9,21 @@ import numpy as np
 
 from rag import scope
 from rag.admission import Admission, Register
+from rag.candidates import Candidates
 from rag.emphasis import Emphasis, emphasis
 from rag.fitted import FEATURES, weights
 from rag.index import Index
 from rag.protocols import Embedder, Encoded
 from rag.query import Query
 from rag.relevance import blank_form
+from rag.remembered import Embeddings
 from rag.reranking import best_matches, best_stored_matches, late_interaction, weakest_fifth
 from rag.schema import Hit, Span, Trace
 from rag.scope import Slot
 from rag.text import bigrams, normalise, words
 from rag.values import asked_for
 
-POOL = 60
-"""Candidates taken from each first-stage ranking."""
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a question found. `hits` are admitted by every slot; `leads` are the best of the others.
@@ -56,38 +56,6 @@ class Found:
                        further=lambda: self.leads[:k])
 
 
-class Embeddings:
-    """What the last questions look like to the model: asked again, or prepared for, they cost nothing. Thread-safe."""
-
-    KEPT = 512
-
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-        self._known: dict[str, Encoded] = {}
-        self._lock = threading.Lock()
-
-    def of(self, text: str) -> Encoded:
-        """The question's embedding."""
-        with self._lock:
-            if known := self._known.pop(text, None):
-                self._known[text] = known  # the last to be dropped
-                return known
-        encoded = self._embedder.embed_query(text)
-        self._keep({text: encoded})
-        return encoded
-
-    def fill(self, texts: Sequence[str]) -> None:
-        """Computes those that are not known, together; of more than `KEPT` the last remain."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        self._keep(dict(zip(new, self._embedder.embed_queries(new), strict=True)))
-
-    def _keep(self, encoded: Mapping[str, Encoded]) -> None:
-        with self._lock:
-            self._known |= encoded
-            for text in list(self._known)[: -self.KEPT]:
-                del self._known[text]
-
-
 class Retriever:
     """Searches one generation."""
 
@@ -98,9 +66,10 @@ class Retriever:
         for id, entry in index.metas.items():
             if key := scope.series_of(entry.meta):
                 self._series.setdefault(key, {})[max(entry.meta.years)] = id
-        self._order, self._stale = list(index.metas), stale
+        self._stale = stale
         self._embeddings = Embeddings(embedder)
-        self._rarity = lru_cache(maxsize=50_000)(partial(_idf, index.lexical))
+        self._candidates = Candidates(index)
+        self._rarity = self._candidates.rarity
         self._normal = lru_cache(maxsize=20_000)(self._normalised)
         self._whole = lru_cache(maxsize=2_000)(index.whole)
         self._frame = lru_cache(maxsize=20_000)(self._is_frame)
@@ -114,12 +83,12 @@ class Retriever:
         admission = self._register.on(query)
         weighed = emphasis(query.text, partial(self._rarity, "bigrams"), query.language)
         tokens = {"bigrams": bigrams(query.text), "words": words(query.text)}
-        rankings, documents = self._first_stage(query, encoded, tokens, admission)
+        rankings, documents = self._candidates.ranked(query, encoded, tokens, admission.rows())
         rows = np.unique(np.concatenate([r for r, _ in rankings.values()]))
         clock.lap("search")
         best = best_stored_matches(encoded.tokens, *self.index.stored_tokens_of(rows))
         features = self._features(query, encoded, weighed, admission, rows, best, documents)
-        self._first_stage_scores(features, encoded, tokens, rows, rankings)
+        self._candidates.score(features, encoded, tokens, rows, rankings)
         scores = features @ weights("ranking", query.language)
         if query.form != "metadata":
             scores -= _FRAME_PENALTY * np.array([self._frame(row) for row in rows.tolist()])
@@ -140,29 +109,6 @@ class Retriever:
         """Computes the vectors of questions that are about to come, together. See `Embeddings.KEPT` for how many."""
         self._embeddings.fill(texts)
 
-    # ------------------------------------------------------------ first stage
-
-    def _first_stage(
-        self, query: Query, encoded: Encoded, tokens: Mapping[str, Sequence[str]], admission: Admission
-    ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, float]]:
-        """Rows and scores by ranking; and each document's lexical score as a share of the best possible."""
-        index, pairs = self.index, tokens["bigrams"]
-        allowed = admission.rows()
-        rankings = {"dense": index.vectors.search(encoded.vector, POOL)}
-        if query.language == "zh":
-            rankings |= {field: index.lexical.search(tokens[field], POOL, field) for field in ("bigrams", "words")}
-        if allowed is not None and len(allowed):
-            rankings["dense"] = _joined(rankings["dense"], index.vectors.search(encoded.vector, POOL, allowed))
-            if query.language == "zh":
-                more = index.lexical.search(pairs, POOL, "bigrams", allowed)
-                rankings["bigrams"] = _joined(rankings["bigrams"], more)
-        documents: dict[str, float] = {}
-        if query.language == "zh" and pairs:
-            found, scores = index.document_lexical.search(pairs, POOL, "bigrams")
-            most = _most_possible(pairs, partial(_idf, index.document_lexical, "bigrams"))
-            documents = {self._order[r]: float(s) / most for r, s in zip(found, scores, strict=True)}
-        return rankings, documents
-
     def admitted_documents(self, query: Query) -> list[str]:
         """Ids of the documents that the question's slots are true of, in order; none when there are no slots."""
         meant = self._register.on(query).documents()
@@ -172,8 +118,6 @@ class Retriever:
         """Ids of the document's notice by year, the newest first, when it was issued again and again; else empty."""
         series = self._series.get(scope.series_of(self.index.metas[id].meta) or "", {})
         return dict(sorted(series.items(), reverse=True)) if len(series) > 1 else {}
-
-    # ------------------------------------------------------------ second stage
 
     def _features(
         self, query: Query, encoded: Encoded, weighed: Emphasis, admission: Admission, rows: np.ndarray, best: np.ndarray,
@@ -232,17 +176,6 @@ class Retriever:
             out[i, 2], out[i, 7] = pair_weights @ here / total, pair_weights @ anywhere / total
             out[i, 8] = pair_weights[~anywhere].max(initial=0.0) / most
         return out
-
-    def _first_stage_scores(
-        self, out: np.ndarray, encoded: Encoded, tokens: Mapping[str, Sequence[str]], rows: np.ndarray,
-        rankings: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    ) -> None:
-        """Fills in the columns bigrams, words and dense."""
-        for name, column in (("bigrams", 3), ("words", 4)):
-            found, scores = rankings.get(name, (np.empty(0, np.int64), np.empty(0, np.float32)))
-            most = _most_possible(tokens[name], partial(self._rarity, name))
-            out[np.searchsorted(rows, found), column] = scores / most
-        out[:, 5] = self.index.vectors.score(encoded.vector, rows)
 
     @staticmethod
     def _within(weighed: Emphasis, met: Sequence[tuple[int, int]]) -> np.ndarray:
@@ -365,25 +298,6 @@ def _pairs_beyond(weighed: Emphasis, met: Sequence[tuple[int, int]]) -> np.ndarr
     for start, end in met:
         weights[[start <= a and b <= end for a, b in weighed.places]] *= _MET_SHARE
     return weights
-
-
-def _joined(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Two rankings by the same score as one."""
-    rows, at = np.unique(np.concatenate([first[0], second[0]]), return_index=True)
-    scores = np.concatenate([first[1], second[1]])[at]
-    order = np.lexsort((rows, -scores))
-    return rows[order], scores[order]
-
-
-def _idf(lexical, field: str, token: str) -> float:
-    """BM25's inverse document frequency (Robertson & Zaragoza 2009)."""
-    n = lexical.document_frequency(field, token)
-    return float(np.log1p((len(lexical) - n + 0.5) / (n + 0.5)))
-
-
-def _most_possible(tokens: Sequence[str], idf: Callable[[str], float]) -> float:
-    """An upper bound of the BM25 score of a passage: every token at its saturation (k1 = 1.2)."""
-    return 2.2 * sum(map(idf, tokens)) or 1.0
 
 
 class _Clock:

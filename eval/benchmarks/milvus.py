@@ -17,11 +17,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from rag.candidates import POOL
 from rag.config import load_settings
 from rag.embedding import SentenceEmbedder
 from rag.index import Engine, Index
 from rag.protocols import Embedder, VectorStore
-from rag.retrieval import POOL
 from rag.stores.milvus import Milvus
 
 _DEPTH, _BLOCK = 10, 50_000

@@ -24,6 +24,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from rag.candidates import POOL
 from rag.config import Settings, load_settings
 from rag.files import locked, make_folders
 from rag.index import Index
@@ -32,7 +33,7 @@ from rag.index.entries import DocumentEntry, FileEntry
 from rag.index.publish import lock_path, publish, staging
 from rag.protocols import Encoded
 from rag.query import Query, understand
-from rag.retrieval import POOL, Retriever
+from rag.retrieval import Retriever
 from rag.stores.faiss import FaissStore
 from rag.text import bigrams, clauses, words
 
