@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from rag.text import bigrams
 from rag.wording import ENDS, Token, tokens, unit_of
 
-STRICT = frozenset({"number", "most", "least", "forbidden", "not", "allowed", "before", "after", "hour", "every"})
+STRICT = frozenset({"number", "most", "least", "forbidden", "not", "allowed", "before", "after", "hour", "every", "stance"})
 """What a sentence may only say where its source says it."""
 _OPPOSED = frozenset({"forbidden", "not", "allowed", "demanded", "more", "less"})
 _KEPT = frozenset({"most", "least", "forbidden", "not", "before", "after"})

@@ -1,8 +1,8 @@
 """A text as a row of words that must not change, between characters that may: for comparing a sentence with its source.
 
 What decides the meaning of an official sentence is one token each, in a comparable form: a number with its unit, a
-prohibition, a negation, a limit, a direction, a time before or after, the name of a place or an office. Everything else
-is a token for each character.
+prohibition, a negation, a limit, a direction, a time before or after, the name of a place or an office, how it is meant (建议).
+Everything else is a token for each character.
 """
 
 import re
@@ -37,10 +37,11 @@ _KINDS = (
     ("name", "|".join(sorted((re.escape(normalise(w)) for ws in FESTIVALS.values() for w in ws[:1]), key=len, reverse=True))
      + rf"|[{HAN}][{HAN}](?<![我本该贵全各此每两外跨])(?:(?:行政)?主管部门|部门|机关|监督管理局|管理局|管理委员会|委员会|办公室|办公厅|人民政府|政府|指挥部|中心|法院|检察院|医院|学院|协会|工会|公安厅|局|厅|署"
        r"|委(?![员托派任])|(?<![全内外干局东西南北中总大])部(?![门分署队位属委长件级下落里])|(?<![各全本该辖社地城小灾山园校库片特])区(?!分|别|域|间)|市(?!场|民)|县|省)"),
+    ("stance", "建议|希望|打算|预计|可能(?!性)|也许|大概|倡议|呼吁|承诺"),
     ("latin", r"[a-z][a-z0-9._@+-]*"),
 )
 _TOKEN = "|".join(f"(?P<{kind}>{rule})" for kind, rule in _KINDS)
-_VERBATIM = frozenset({"number", "hour", "every", "name", "latin"})
+_VERBATIM = frozenset({"number", "hour", "every", "name", "stance", "latin"})
 """Kinds whose words each say something of their own."""
 ENDS = frozenset(",。;!?")
 """Tokens that end a clause."""
