@@ -22,6 +22,7 @@ DEPTH = 10
 _TOLD = 0.4
 """Share of what a question says by itself that the document it is taken to lean on has to say."""
 _AS_WELL = 0.8
+"""Share of what the question's own best hit says of it that another has to say to stand in its place."""
 _LOOKED_AT = 3
 """First hits in which a value of the kind that a model names is looked for."""
 _REMEMBERED = 3

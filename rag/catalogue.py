@@ -39,6 +39,7 @@ _COLLECTION = re.compile(
 _INTRODUCTION = 1500
 """Characters before the first numbered part that are looked at."""
 _CANDIDATES = 4
+"""Documents whose names are tried, the best first."""
 _OPENING = 200
 """Characters that say what a document without a title is about."""
 _NAMES_SHARE = 0.8

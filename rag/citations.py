@@ -80,8 +80,6 @@ def cite(identifier: int, document: Document, span: Span, section_path: tuple[st
 
 _DIGITS = re.compile(r"(?<![\d.])\d{1,3}(?:,\d{3})+(?![\d])%?|\d+(?:[.:/-]\d+)*%?")
 _HAN_NUMBER = re.compile(rf"(?<![{NUMERAL}])[{NUMERAL}]{{2,}}(?![{NUMERAL}])|[{NUMERAL}](?=[年月日号天个名人次项条元万亿%份])")
-
-
 _LABEL = re.compile(r"(?<=\d)\.[ \t]+(?=\d)")
 """Between the label of an item and a number that it begins with: "2. 5月6日" has no 2.5."""
 

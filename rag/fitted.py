@@ -25,7 +25,7 @@ SENTENCE = (
     "one", "beside_best", "share", "worth", "neighbour", "before",  # what it says, beside the passage's best and its neighbours
     "length", "short", "unfinished", "leads", "last", "many",  # what it looks like
     "value", "value_elsewhere",  # whether it has the value asked for, or another one has
-    "nth", "titled",  # the how manieth passage of its document; whether the section's heading says what is asked
+    "nth", "titled",  # how many passages of its document come before; whether the section's heading says what is asked
 )
 """What `rag.relevance` measures of a sentence, in the order of the weights."""
 

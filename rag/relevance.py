@@ -19,6 +19,7 @@ _SHORT = 16
 """Characters of a sentence that can hardly state anything."""
 _FIELD = re.compile("姓名|性别|民族|籍贯|年龄|出生年月|年级|学号|专业|学历|职务|职称|政治面貌|电话|手机|邮箱|地址|邮编|身份证号|照片|签名|签字|盖章|备注")
 _FIELDS = 4
+"""Different fields from which a text without sentences is a form."""
 _WRITTEN = re.compile(r"\d{5}|[。；]")
 _ENDS = ("。", "！", "？", "；", "!", "?", ";")
 _ONE = ("when", "number", "phone", "who", "where", "yesno", "metadata")

@@ -20,9 +20,9 @@ Kind = Literal["in_force", "not_yet", "expired", "superseded", "unknown"]
 KINDS: Mapping[Kind, str] = {
     "in_force": "现行有效", "not_yet": "尚未施行", "expired": "已过有效期", "superseded": "已被废止", "unknown": "没有说明",
 }
+"""The Chinese words for each kind of status."""
 STALE = ("expired", "superseded")
 """Kinds that answer only when they are asked for."""
-"""The Chinese words for each kind of status."""
 _REVISED = re.compile(r"(?:法典?|条例|办法|细则|规则|规定|规程|章程)$")
 _DRAFT = re.compile("征求意见稿|公开征求意见|征求.{0,40}意见的|[（(](?:草案|送审稿|讨论稿|修订草案).{0,6}[）)]|草案的说明|建议稿")
 
