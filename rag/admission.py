@@ -171,7 +171,8 @@ class Admission:
         if register.index.passage(row).section_path == ("落款",):  # its date is that of issue, not of the matter
             return False
         text = register.normal(row)
-        return ((slot not in self.owned or scope.names_month(slot, self.query, text))
+        meta = register.index.metas[id].meta
+        return ((slot not in self.owned or scope.names_month(slot, self.query, text) or scope.may_report(slot, meta, register.places[id]))
                 and scope.in_words(slot, register.whole(id) if slot.name == "标题" else text))
 
     def _may_be(self, slot: Slot, id: str) -> bool:

@@ -78,7 +78,7 @@ def counties() -> dict[str, frozenset[str]]:
     return {name: frozenset(outer) for name, outer in found.items()}
 
 
-_TAIL = re.compile(r"(?:省|市|州|盟|自治州|地区)?")
+_TAIL = re.compile(r"(?:特别行政区|(?:壮族|回族|维吾尔)?自治区|省|市|州|盟|自治州|地区)?")
 _COUNTY = re.compile(r"[\u4e00-\u9fff]{2,4}?(?:区|县|旗)")
 _COUNTY_END = re.compile(r"[区县旗市](?![域间划别块场])")
 _NOT_COUNTY = re.compile(

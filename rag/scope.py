@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from rag.errors import UsageError
-from rag.places import compatible, find_places, latin_mentions
+from rag.places import compatible, contains, find_places, latin_mentions
 from rag.query import FESTIVAL_WORD, FESTIVALS, NUMBER_OF, Query
 from rag.schema import Metadata
 from rag.text import compact, normalise
@@ -116,6 +116,15 @@ def in_words(slot: Slot, text: str) -> bool:
 def names_month(slot: Slot, query: Query, text: str) -> bool:
     """Whether the text (normalised) names a month of the question that lies in the year asked for."""
     return any(month.startswith(slot.value) and month in text for month in query.months)
+
+
+def may_report(slot: Slot, meta: Metadata, own_places: tuple[str, ...]) -> bool:
+    """Whether what the document's passages say of a place or an office counts, though other documents are of it: a report, which
+    speaks in nobody's name, tells of all it names, and so does a document of no place; a province's document tells of its cities.
+    own_places: `places_of`."""
+    if slot.group != "单位":
+        return False
+    return not meta.issuers or not own_places or (slot.name == "地区" and any(contains(place, slot.value) for place in own_places))
 
 
 def series_of(meta: Metadata) -> str | None:

@@ -5,6 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from rag.config import Settings
+from rag.index import Index
+from rag.pipeline import Pipeline, build_index
 from rag.places import compatible, find_places
 from rag.premises import of_another_year
 from rag.query import understand
@@ -49,6 +52,7 @@ def test_a_passage_may_speak_of_what_its_document_is_not_about() -> None:
 
 
 def test_places() -> None:
+    assert find_places("西藏自治区税务局、广西壮族自治区融安县") == ["西藏", "广西", "融安县"]
     assert find_places("兰州市民政局与陕西省西安市、怀柔区") == ["兰州", "陕西", "西安", "怀柔区"]
     assert find_places("长治市上党区卫生局") == ["长治", "上党区"]
     assert find_places("北京时间八点，黄山路") == []
@@ -83,12 +87,6 @@ def test_titles() -> None:
 
 def test_only_in_force_leaves_out_what_is_known_to_be_out_of_force(tmp_path, embedder) -> None:
     """A measure whose last day has passed is left out when a person asks so; one that says nothing stays."""
-    from pathlib import Path
-
-    from rag.config import Settings
-    from rag.index import Index
-    from rag.pipeline import Pipeline, build_index
-
     folder = tmp_path / "docs"
     folder.mkdir()
     for year, until in (("2018", "，有效期至2020年12月31日"), ("2022", "")):
@@ -96,7 +94,7 @@ def test_only_in_force_leaves_out_what_is_known_to_be_out_of_force(tmp_path, emb
                 f"第二条 本办法自{year}年1月1日起施行{until}。\n\n某市人民政府办公厅\n{year}年1月1日\n")
         (folder / f"{year}.txt").write_text(text, encoding="utf-8")
     settings = Settings(home=tmp_path / "home", today="2023-01-10")
-    build_index(settings, [Path(folder)], embedder=embedder)
+    build_index(settings, [folder], embedder=embedder)
     pipeline = Pipeline(settings, Index.open(settings.index), embedder)
     kinds = {e.source.rsplit("/", 1)[-1]: pipeline.status(e.id).kind for e in pipeline.documents()}
     assert kinds["2018.txt"] == "expired"
@@ -126,3 +124,27 @@ def test_what_others_say_in_the_name_of_a_law_is_not_the_law() -> None:
     law, = slots(understand("《公路法》怎么规定？"))
     report, = slots(understand("《政府工作报告》怎么说？"))
     assert not in_words(law, text) and in_words(report, text)
+
+
+def test_a_report_and_a_province_tell_of_others_and_another_city_does_not(tmp_path, settings, embedder) -> None:
+    documents = {
+        "郑州": "郑州市交通运输局关于做好值班工作的通知\n\n各科室：\n一、值班要求\n实行24小时值班。\n\n郑州市交通运输局\n2023年1月10日\n",
+        "河南": "河南省交通运输厅关于机场防疫工作的通知\n\n各市交通运输局：\n一、机场工作\n郑州机场对体温超过37.3℃的发热旅客设置隔离场所，及时送医。\n\n河南省交通运输厅\n2023年1月11日\n",
+        "西安": "西安市交通运输局关于机场防疫工作的通知\n\n各科室：\n一、机场工作\n参照郑州做法，对体温超过37.5℃的发热旅客设置观察室，及时劝返。\n\n西安市交通运输局\n2023年1月12日\n",
+        "捐赠": "台商企业助力抗击疫情\n南京某商会捐赠口罩。永达保险公司向郑州市慈善总会捐赠200万元。\n",
+        "通行": "郑州市公安局关于办理通行事项的通告\n\n一、市内运输\n市内运输的《通行证》由指挥部交通运输组办理。\n\n郑州市公安局\n2023年1月13日\n",
+        "别处": "西安市公安局关于启用通行证的通告\n\n一、启用\n自即日起启用通行证。\n\n西安市公安局\n2023年1月13日\n",
+    }
+    (tmp_path / "docs").mkdir()
+    for name, text in documents.items():
+        (tmp_path / "docs" / f"{name}.txt").write_text(text, encoding="utf-8")
+    own = replace(settings, home=tmp_path / "home")
+    build_index(own, [tmp_path / "docs"], embedder=embedder)
+    pipeline = Pipeline(own, Index.open(own.index), embedder)
+
+    def cited(question: str) -> set[str]:
+        return {citation.source.removeprefix("docs/").removesuffix(".txt") for citation in pipeline.ask(question).citations}
+
+    assert cited("郑州机场对发热旅客采取什么措施？") == {"河南"}
+    assert cited("永达保险公司向郑州捐赠了多少钱？") == {"捐赠"}
+    assert cited("郑州市内运输的《通行证》由谁办理？") == {"通行"}
