@@ -125,14 +125,20 @@ def test_a_damaged_pointer_leads_to_a_whole_generation_or_to_an_error(damaged: D
     monkeypatch.setattr(Index, "_open", lambda index: None)
     flips = [good[:at] + bytes([good[at] ^ 1 << bit]) + good[at + 1 :] for at in range(len(good)) for bit in range(8)]
     drawn = [bytes(draw.randrange(256) if draw.random() < 0.02 else b for b in good) for _ in range(amount(500, 50_000))]
-    found = set()
+    found, told = set(), 0
     for bad in (*flips, *(good[:n] for n in range(len(good))), *drawn, good * 2, good[::-1], b"\0" * 4096, b"9" * 10_000):
         path.write_bytes(bad)
-        index = Index.open(damaged.folder)
+        try:
+            index = Index.open(damaged.folder)
+        except IndexDamaged as error:  # both lines are hurt: an older generation might be one that was withdrawn
+            assert error.hint and not set(bad.split(b"\n")[:2]) & set(good.split(b"\n")[:2])
+            told += 1
+            continue
         assert index.generation in (damaged.old, damaged.new)
         assert index.generation == damaged.new or index.fallback, "an older one serves only with a word about it"
         found.add(index.generation)
     path.write_bytes(good)
+    assert told <= len(drawn) // 100
     assert found == {damaged.old, damaged.new} and Index.open(damaged.folder).fallback is None
 
 
