@@ -8,7 +8,7 @@ from eval.metrics import citations as cite
 from eval.metrics import ranking
 from eval.metrics.coverage import answer_coverage, answer_recall
 from eval.metrics.exactness import exactness
-from eval.metrics.inclusion import must_exclude, must_include
+from eval.metrics.inclusion import first_line, must_exclude, must_include
 from eval.metrics.overlap import rouge_l, token_f1, tokens
 from eval.metrics.scope import right_issuer, right_year
 from eval.records import KEPT, SHOWN, Record, Stage, hit_record, without_timings
@@ -92,7 +92,8 @@ def _overlaps(item: EvalItem, said: str) -> dict[str, float]:
     if not references:
         return {}
     mine, theirs = tokens(said), [tokens(r) for r in references]
-    return {"token_f1": max(token_f1(mine, r) for r in theirs), "rouge_l": max(rouge_l(mine, r) for r in theirs)}
+    return {"token_f1": max(token_f1(mine, r) for r in theirs), "rouge_l": max(rouge_l(mine, r) for r in theirs),
+            "first_line": first_line(said, references, item.must_include)}
 
 
 def plain(answer: str) -> str:

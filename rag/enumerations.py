@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from rag import points
 from rag.catalogue import the_document
 from rag.evidence import quoted
 from rag.generators.extractive import COLONS
@@ -130,7 +131,7 @@ def _quoted(
     for n, item in enumerate(items):
         evidence = quoted(found, retriever, document, _shortened(document, item), item.path[:-1], worth - 0.001 * n)
         name = item.path[-1].rstrip("。；;，, ")
-        out.append(replace(evidence, point=name) if name != item.label else evidence)
+        out.append(replace(evidence, point=name if name != item.label else points.name(evidence.text)))
     return out
 
 

@@ -1,17 +1,15 @@
 """From passages to evidence: which sentences of the hits speak to the question."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
-from rag import gate, relevance
+from rag import gate, points, relevance
 from rag.citations import original_span, shown
 from rag.fitted import FEATURES
-from rag.generators.extractive import AS_GOOD
 from rag.premises import of_another_year
 from rag.query import Query
 from rag.retrieval import Found, Retriever
@@ -21,12 +19,6 @@ from rag.values import asked_for, has_value, section_asked, thing_asked
 
 LEANING = ("对此", "上述", "其中", "此外", "同时", "据此", "为此", "以上", "前款", "该", "其", "这", "但", "并", "否则", "逾期")
 """A sentence that begins so leans on the one before it."""
-LONGEST_POINT = 64
-"""Characters of the first line's clauses."""
-_SAYS_LITTLE = 0.25
-"""A first line does not begin with a clause that says this much less than the best one."""
-_HAS_VALUE = 0.3
-"""What a clause gains by a value of the kind that is asked for."""
 _COVERAGE = FEATURES.index("coverage")
 _FURNITURE = re.compile(r"^\s*(?:发布(?:日期|时间)|(?:信息|文章)?来源|浏览(?:次数|量)|阅读(?:次数|量)|字体|字号|索引号|打印)\s*[:：].*$", re.M)
 """Lines that a web page puts around a notice: they say nothing of its matter."""
@@ -38,20 +30,6 @@ _DATED = re.compile("时间|日期|期限|截止|[：:]$")
 """How a line ends after which a bare date is no signature's."""
 _AROUND_TITLE = 6
 """Characters of a line that is but a title: 《》, 附件1, (试行)."""
-_LONGEST_VALUES = 100
-"""Characters of a first line that goes on to give several values."""
-_ENDS = ("。", "！", "？", "\n")
-_JOINED = ("且", "并", "以及", "但", "而", "则", "或者", "又", "也", "还")
-_UNFINISHED = re.compile(
-    rf"(?:的|时|后|前|之日起|情况下|期间)[，,]$|^第[{NUMERAL}]+条\s*[^，。]{{1,8}}[，,]$"
-    r"|(?:^|[，,；;：:])[^，,。；;]{0,6}?(?:如果|如(?![实期数同下何上前此今])|若(?!干)|一旦|凡(?!事)|倘若)[^，,。；;]*[，,]$")
-"""A clause that waits for the next one, which cannot be without it: a condition, a time, the name of an article's matter."""
-_LEADS_UP = re.compile(
-    r"(?:^|[，,。；;：:\n])\s*(?:根据|依据|按照|依照|遵照|经(?!常|营|济|费|办)|鉴于|随着|为了|为(?=进一步|切实|全面|深入|加强|贯彻|落实|规范|推动|做好|保障|认真|有效|加快|确保|方便|防止|维护))"
-    r"[^，,。；;]*[，,]$")
-"""A clause that only leads up to the next one, which can be without it."""
-_LABEL = re.compile(rf"^(?:答[：:]\s*|第[{NUMERAL}]+条\s+|[（(][{NUMERAL}\d]{{1,3}}[)）]\s*|[{NUMERAL}]{{1,3}}、|\d{{1,2}}[.．、]\s*(?!\d)|\d{{1,2}}[.．、]\s+(?=\d)|[①-⑳]\s*)+")
-"""What numbers a paragraph, or says that it answers; a first line does without."""
 _LONGEST_ITEM = 110
 """Characters of sentences that stay together in a list; a longer sentence stands alone."""
 
@@ -217,58 +195,15 @@ def quoted(
 ) -> Evidence:
     """The evidence of a span of the document, joined for reading and with its point."""
     text, query = shown(document, span), found.query
-    valued = partial(has_value, query)
-    point = _point(clauses(text), partial(retriever.share, found, document.id), valued)
+    parts = clauses(text)
+    point, worth = points.best(query, text, parts, *retriever.said(found, document.id, parts))
     named, thing = f"{_named_by(document, span)}\n{text}", thing_asked(query)
     section, heading = section_asked(query), path[-1] if path else ""
     said = retriever.share(found, document.id, point) + bool(thing and thing in named) + bool(section and section in heading)
-    return Evidence(document, path, span, text, point, said, round(score, 4))
+    return Evidence(document, path, span, text, point, said, worth, round(score, 4))
 
 
 def _named_by(document: Document, span: Span) -> str:
     """The short line just before the words, which says what they are of ("（一）租金标准"); "" when there is none."""
     line = document.text[max(0, span.start - 2 * _LONGEST_NAME) : span.start].rstrip().rpartition("\n")[2]
     return line if len(line) <= _LONGEST_NAME and "。" not in line else ""
-
-
-def _point(parts: Sequence[str], share: Callable[[str], float], valued: Callable[[str], bool]) -> str:
-    """The first run of whole clauses, at most LONGEST_POINT characters, that says nearly most of what is asked.
-
-    A run neither begins with a clause that leans on the one before it nor ends with a condition ("收到申请的，").
-    """
-    runs: list[tuple[float, int, int, str]] = []
-    says = [share(part) for part in parts]
-    for start in range(len(parts)):
-        leans = start and (parts[start].startswith(_JOINED) or _UNFINISHED.search(parts[start - 1]))
-        if leans or says[start] < _SAYS_LITTLE * max(says):
-            continue
-        run = ""
-        for n, part in enumerate(parts[start:], start):
-            if run and not _waits(run) and len(run) + len(part) > LONGEST_POINT:
-                break
-            run += part
-            if n + 1 == len(parts) or not _waits(run):
-                worth = says[start] if n == start else share(run)
-                runs.append((worth + _HAS_VALUE * valued(run) - 0.001 * len(run), start, n + 1, run))
-    most = max((worth for worth, *_ in runs), default=0.0)
-    good = [(start, -worth, end, run) for worth, start, end, run in runs if worth >= AS_GOOD * most]
-    _, _, end, point = min(good, default=(0, 0.0, 1, "".join(parts[:1])))
-    return _LABEL.sub("", point + _alike(point, parts[end:], valued)).rstrip("，,；;。：: ")
-
-
-def _waits(run: str) -> bool:
-    return bool(_UNFINISHED.search(run) or _LEADS_UP.search(run))
-
-
-def _alike(point: str, parts: Sequence[str], valued: Callable[[str], bool]) -> str:
-    """The clauses of the same sentence that go on with values of the kind asked for: 男不得早于二十二周岁，女不得早于二十周岁."""
-    out = waiting = ""
-    for part in parts if valued(point) else ():
-        if (point + out + waiting).endswith(_ENDS) or len(point + out + waiting + part) > _LONGEST_VALUES:
-            break
-        waiting += part
-        if not _waits(waiting):
-            if not valued(waiting):
-                break
-            out, waiting = out + waiting, ""
-    return out

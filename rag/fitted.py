@@ -1,4 +1,4 @@
-"""The small models, as fitted on development data by `python -m eval.fit`, `eval.fit_sentences` and `eval.fit_support`: numbers only,
+"""The small models, as fitted on development data by `python -m eval.fit`, `eval.fit_sentences`, `eval.fit_points` and `eval.fit_support`: numbers only,
 kept in fitted.json."""
 
 import json
@@ -29,11 +29,21 @@ SENTENCE = (
 )
 """What `rag.relevance` measures of a sentence, in the order of the weights."""
 
+POINT = (
+    "said", "before", "after",  # what the run says of the question, over all that its evidence says; what stands outside it
+    "new", "new_said",  # what it says besides, alone and times what it says of the question
+    "first", "next",  # what its first clause says, and the one after its last
+    "value", "no_value",  # whether it has the value asked for
+    "ends", "leads_on", "stops",  # at the end of a sentence; saying that something follows; how many sentences end inside
+    "place", "length",
+)
+"""What `rag.points` measures of a run of clauses, in the order of the weights."""
+
 
 @cache
 def weights(model: str, part: str) -> np.ndarray:
     """Weights of `model`, float64, read-only: "ranking", "gate" or "size" (see `rag.gate`) for questions in "zh" or "other";
-    "sentence": its "weights", and the least sum by which a sentence stays where "one" or "several" answer; "support": what
+    "sentence": its "weights", and the least sum by which a sentence stays where "one" or "several" answer; "point": the "weights" of a run of clauses, and those of what is seen "beside" other evidence; "support": what
     is "enough", and how near is "close", for `rag.verification`."""
     values = json.loads(FITTED.read_text(encoding="utf-8"))
     out = np.array(values[model][part], np.float64)

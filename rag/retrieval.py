@@ -270,10 +270,17 @@ class Retriever:
 
     def share(self, found: "Found", document_id: str, text: str) -> float:
         """Weighted share in [0, 1] of the question's bigrams, those of met slots counting little, that `text` has."""
+        return float(self._shares(found, document_id) @ found.emphasis.said_in(normalise(text)))
+
+    def said(self, found: "Found", document_id: str, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Which of the question's bigrams each text has, bool [texts, pairs], and their weights as `share` adds them up."""
+        return found.emphasis.said_in_each(map(normalise, texts)), self._shares(found, document_id)
+
+    def _shares(self, found: "Found", document_id: str) -> np.ndarray:
         if document_id not in found.shares:
             weights = _pairs_beyond(found.emphasis, found.admission.met(document_id))
             found.shares[document_id] = weights / (float(weights.sum()) or 1.0)
-        return float(found.shares[document_id] @ found.emphasis.said_in(normalise(text)))
+        return found.shares[document_id]
 
 
 _FRAME_PENALTY = 3.0

@@ -10,7 +10,7 @@ DOCUMENT = Document("d1", "a.txt", "0" * 64, "", Metadata(), ())
 
 
 def lacking(question: str, text: str) -> str:
-    return shortcoming(understand(question), [Evidence(DOCUMENT, (), Span(0, 1), text, text, 1.0, 1.0)])
+    return shortcoming(understand(question), [Evidence(DOCUMENT, (), Span(0, 1), text, text, 1.0, 0.0, 1.0)])
 
 
 @pytest.mark.parametrize(("question", "text", "word"), [

@@ -7,7 +7,7 @@ from eval.metrics.refusal import OperatingPoint
 HEADLINES = ("correct", "answer_recall", "right_document", "must_include_all", "hit@1", "refusal_recall",
              "false_refusals")  # fmt: skip
 """What is looked at first."""
-BREAKDOWN = ("correct", "cited", "answer_recall", "must_include_all", "right_document", "hit@1", "hit@5")
+BREAKDOWN = ("correct", "cited", "answer_recall", "must_include_all", "first_line", "right_document", "hit@1", "hit@5")
 STATUS = {"answered": "已作答", "no_evidence": "未作答", "clarify": "反问"}
 STAGE = {"parsing": "解析", "retrieval": "检索", "reranking": "重排", "gate": "门槛", "composition": "成文"}
 

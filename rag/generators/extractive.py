@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
+
+from rag import points
 from rag.query import Query
 from rag.schema import Block, Document, Draft, Evidence, Metadata, Statement
 from rag.text import bigrams
@@ -22,10 +25,13 @@ _LONGEST_NAME = 30
 _LONGEST_LEAD = 80
 MOST_POINTS = 12
 """Items named in the first line of a list."""
-AS_GOOD = 0.85
-"""Share of the best clauses' worth from which earlier ones are as good: the main rule comes first in a document."""
 _PLAIN = 0.4
 """Share of what is asked that a clause has to say before its yes or no is that of the question."""
+_AS_GOOD = {"list": 0.6, "general": 0.6}
+_ALL_BUT = 0.2
+"""How much less an earlier point of the document may do than the best one, by form and otherwise: the main rule comes first."""
+_BEHIND = 2.2
+"""How much less another document's point may do as the first line than the best one before it."""
 _SAID_ENOUGH = 0.5
 """Share of the best clause's worth that the clause of a value must have."""
 NEAR = 1.5
@@ -129,18 +135,22 @@ def _value(query: Query, evidence: Sequence[Evidence]) -> Statement | None:
 
 
 def _point(query: Query, evidence: Sequence[Evidence], numbers: Sequence[int]) -> list[Statement]:
-    """Up to three clauses of different documents, near-equal ones said once with all their sources.
+    """Up to three points of different documents, near-equal ones said once with all their sources.
 
-    A clause that is a plain yes or no says so first. numbers: what each evidence is called in the draft.
+    A point that is a plain yes or no says so first. numbers: what each evidence is called in the draft.
     """
     said: list[tuple[str, set[str], list[int]]] = []
+    standing, most = points.standing(evidence), -np.inf
     for document in dict.fromkeys(item.document.id for item in evidence):
         mine = [i for i, item in enumerate(evidence) if item.document.id == document]
         mine = [i for i in mine if has_value(query, evidence[i].point)] or mine
         if asked_for(query) is not None:  # "…安排通知如下：" answers nothing
             mine = [i for i in mine if not _LEADS_ON.search(evidence[i].text)] or mine
-        most = max(evidence[i].said for i in mine)
-        i = min((i for i in mine if evidence[i].said >= AS_GOOD * most), key=lambda i: _place(evidence[i]))
+        best = max(standing[i] for i in mine)
+        i = min((i for i in mine if standing[i] >= best - _AS_GOOD.get(query.form, _ALL_BUT)), key=lambda i: _place(evidence[i]))
+        if said and standing[i] < most - _BEHIND:
+            continue
+        most = max(most, standing[i])
         pairs = set(bigrams(evidence[i].point))
         for _text, known, sources in said:
             if len(pairs & known) >= 0.6 * min(len(pairs), len(known)):
