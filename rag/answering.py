@@ -65,7 +65,7 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
         return Selection(tuple(evidence), ranked, listing="sides")
     evidence = completed(found, retriever, gather(found, retriever))
     if not evidence:
-        return Selection((), min(ranked, threshold / 2), "现有文件讲的是别的年份。")
+        return Selection((), min(ranked, threshold / 2), "现有文件讲的是别的年份。" if query.years else _weak(found, retriever))
     if listed := whole_list(found, retriever):
         own = listed[0].document.id
         evidence = listed + [e for e in evidence if e.document.id != own]

@@ -30,14 +30,22 @@ _TERM = re.compile(r"[“\"「]([^”\"」]{1,20})[”\"」]")
 _ASKS_WHAT = re.compile(
     r"^[”\"」]?(?:说的|里的|具体|分别|各|都|到底|又|一词|的|这一?(?:说法|提法|概念))*(?:是?指|代表|包括|是什么|什么意思|有哪|有什么|含义|怎么解释|怎么理解|是哪几)"
     r"|^[”\"」]?[^，。？]{0,14}?(?:分别|各|都)?(?:指什么|代表什么|指的是什么|什么意思|是什么含义)")
+_COUNTS = re.compile(rf"([{NUMERAL}\d]+)个?([{HAN}]{{1,3}})")
+_PARTS = range(2, 5)
+"""Characters of a term each of which may stand for one of its parts."""
+_NEARBY = 120
+"""Characters around a term in which it may be explained."""
 _ITEM = re.compile(rf"[{NUMERAL}]+要")
 _SAYS_WHAT = re.compile(r"^[”\"」]?[，,]?(?:即|就是|是指|指的是|包括|分别|：|:|（|\(|——)")
 _OFTEN = re.compile(r"多(?:久|长时间)[^，。？]{0,12}[一几]次|几次|多少次")
-_HOW_OFTEN = re.compile(rf"每(?:隔|天|日|周|星期|月|季|年|半|[\d{NUMERAL}])|[\d{NUMERAL}]+次|定期|随时")
+_HOW_OFTEN = re.compile(rf"每(?:隔|天|日|周|星期|月|季|年|半|[\d{NUMERAL}])|[\d{NUMERAL}万亿]+次|定期|随时")
 _DAY_ASKED = re.compile(r"哪一?天|几月|几[号日]|哪年|哪一年|何日")
 _BESIDE = 30
 """Characters around a name within which a number is that person's."""
 _HAPPENS = re.compile(rf"(?:哪一?天|什么时候|何时|几[号日]|几月几[日号])([{HAN}]{{2}})[？?]?$")
+_BEGINS = re.compile("开始|实施|施行|执行|启动|启用|推行|生效")
+_FROM = re.compile(r"[日号时点月年）)]\s*起|[自从][^，。；]{0,20}起|施行|实施|启用|生效")
+"""What happens from a day on: what asks for its beginning, and what says it."""
 _CLOCK_ASKED = re.compile("几点(?!要求|意见|建议|措施|规定)")
 _CLOCK = re.compile(rf"\d{{1,2}}\s*[:：]\s*\d{{2}}|[\d{NUMERAL}]+[时点]|中午|午夜|零点|全天|24小时")
 _TEXT_OF = re.compile(r"正文|全文|原文|内容|怎么写|如何规定|规定了|讲了|说了|写了")
@@ -111,7 +119,8 @@ def _of_another(query: Query, evidence: Sequence[Evidence], text: str) -> str:
             return f"现有文件没有写明{what}。"
     if (found := _HAPPENS.search(query.text)) and known_word(found[1]):
         whole = text + "\n".join(dict.fromkeys(item.document.text for item in evidence))
-        if not any(word in whole for word in (found[1], *others(found[1]))):
+        begins = _BEGINS.fullmatch(found[1]) and _FROM.search(text)
+        if not begins and not any(word in whole for word in (found[1], *others(found[1]))):
             return f"现有文件没有写明什么时候{found[1]}。"
     if _CLOCK_ASKED.search(query.text) and not _CLOCK.search(text):
         return "现有文件提到了相关事项，但没有写明几点。"
@@ -136,10 +145,17 @@ def unexplained(query: Query, evidence: Sequence[Evidence]) -> str:
 
 
 def _explained(term: str, text: str) -> bool:
-    """Whether what stands around the term says what it is: "…，即：…" after it, or a list before it in its clause."""
+    """Whether what stands around the term says what it is: "…，即：…" after it, a list before it in its clause, what it counts
+    in its sentence or the one before ("集中患者、集中专家…", 四个集中), or its parts one by one after it (红黄蓝: 红牌, 黄牌, 蓝牌)."""
+    counted = _COUNTS.fullmatch(term)
     for match in re.finditer(re.escape(term), text):
         before = re.split(r"[，,。；;：:\n]", text[: match.start()])[-1].rstrip("“\"「")
         if _SAYS_WHAT.match(text[match.end() : match.end() + 12]) or ("、" in before and "”" not in before):
+            return True
+        if counted and text[max(0, match.start() - _NEARBY) : match.start()].count(counted[2]) >= (number(counted[1]) or 0) > 1:
+            return True
+        after = "".join(_TERM.findall(text[match.end() : match.end() + _NEARBY]))
+        if len(term) in _PARTS and all(char in after for char in term):
             return True
     return False
 

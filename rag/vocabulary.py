@@ -25,6 +25,7 @@ ABBREVIATIONS = (
 # Any of them says the others: a document that has one is not short of what the question asks by another.
 ALIKE = tuple(tuple(line.split()) for line in """
 辞职 离职
+完工 竣工 建成
 工资 薪资 薪酬 薪水 劳动报酬
 辞退 开除 解除劳动合同 解聘
 加班费 加班工资
