@@ -132,6 +132,11 @@ def name(text: str) -> str:
     return plain("".join(parts[start:end]))
 
 
+def labelled(text: str) -> bool:
+    """Whether a text begins with what numbers it: （一）, 1., 第三条."""
+    return bool(_LABEL.match(text))
+
+
 def plain(run: str) -> str:
     """Without what numbers it and the mark at its end."""
     return _LABEL.sub("", run).rstrip("，,；;。：: ")

@@ -105,6 +105,11 @@ def section_asked(query: Query) -> str:
     return found.group(1) if found else ""
 
 
+_BOUNDS = ((re.compile("最多|最高|最长|最大|至多|上限|封顶"), re.compile("最多|最高|最长|最大|至多|上限|封顶|不超过|不得超过|不高于|以[下内]")),
+           (re.compile("最少|最低|最短|至少|起码|下限|起步"), re.compile("最少|最低|最短|至少|不少于|不低于|不得少于|不得低于|以上|下限")))
+"""What asks for a bound, and what says it."""
+
+
 @lru_cache(maxsize=256)
 def _sought(query: Query) -> re.Pattern[str] | None:
     """The shape of the value to put first: what may be listed without a count (30项措施) counts when it is said."""
@@ -120,7 +125,9 @@ def has_value(query: Query, text: str) -> bool:
     if query.form == "yesno":
         return bool(verdict(query.text, text))
     pattern = _sought(query)
-    return pattern is not None and any(_new(query, m.group()) for m in pattern.finditer(text))
+    if pattern is None or any(asked.search(query.text) and not says.search(text) for asked, says in _BOUNDS):
+        return False
+    return any(_new(query, m.group()) for m in pattern.finditer(text))
 
 
 def _new(query: Query, value: str) -> bool:

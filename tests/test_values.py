@@ -44,3 +44,9 @@ def test_a_mobile_number_is_asked_for_as_one() -> None:
 
 def test_what_often_has_a_section_of_its_own() -> None:
     assert section_asked(understand("全面推进政务公开的目标是什么？")) == "目标" and section_asked(understand("目标定在哪一年？")) == ""
+
+
+def test_a_bound_that_is_asked_for_must_be_said() -> None:
+    most, least = understand("创业贷款最多能贷多少？"), understand("室温最低多少度？")
+    assert has_value(most, "个人贷款额度最高30万元") and not has_value(most, "按利率的50%给予贴息")
+    assert has_value(least, "室温不低于18度") and not has_value(least, "检测误差2度")

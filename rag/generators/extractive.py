@@ -25,13 +25,17 @@ _LONGEST_NAME = 30
 _LONGEST_LEAD = 80
 MOST_POINTS = 12
 """Items named in the first line of a list."""
-_PLAIN = 0.4
+_PLAIN = 0.35
 """Share of what is asked that a clause has to say before its yes or no is that of the question."""
 _AS_GOOD = {"list": 0.6, "general": 0.6}
 _ALL_BUT = 0.2
 """How much less an earlier point of the document may do than the best one, by form and otherwise: the main rule comes first."""
 _BEHIND = 2.2
 """How much less another document's point may do as the first line than the best one before it."""
+_APART = 300
+"""Characters between one item of a list and the next, of which only the first sentence is quoted."""
+_LONGEST_ITEMS = 300
+"""Characters of the items' names in a first line."""
 _SAID_ENOUGH = 0.5
 """Share of the best clause's worth that the clause of a value must have."""
 NEAR = 1.5
@@ -124,7 +128,7 @@ def escaped(text: str) -> str:
 def _value(query: Query, evidence: Sequence[Evidence]) -> Statement | None:
     """The value first, when the best document's best evidence holds exactly one of the kind that is asked for."""
     mine = [i for i, item in enumerate(evidence[:3]) if item.document.id == evidence[0].document.id]
-    most = max((evidence[i].said for i in mine), default=0.0)
+    most = max((item.said for item in evidence if item.document.id == evidence[0].document.id), default=0.0)
     for i in mine:
         if evidence[i].said < _SAID_ENOUGH * most:
             continue
@@ -157,10 +161,26 @@ def _point(query: Query, evidence: Sequence[Evidence], numbers: Sequence[int]) -
                 sources.append(numbers[i])
                 break
         else:
+            if not said and (items := _items_after(evidence, i)):
+                return [Statement(evidence[j].point, (numbers[j],)) for j in items]
             if len(said) < 3:
                 plain = evidence[i].said >= _PLAIN and query.form == "yesno" and verdict(query.text, evidence[i].point)
                 said.append((f"{plain}：{evidence[i].point}" if plain else evidence[i].point, pairs, [numbers[i]]))
     return [Statement(text, (sources[0],)) for text, _, sources in said]
+
+
+def _items_after(evidence: Sequence[Evidence], lead: int) -> list[int]:
+    """The evidence that a sentence ("应当符合下列条件：") leads to, in order, when their names are short enough for a first line."""
+    if not evidence[lead].text.endswith(COLONS):
+        return []
+    items, end = [], evidence[lead].span.end
+    for i in sorted(range(len(evidence)), key=lambda i: _place(evidence[i])):
+        item = evidence[i]
+        if item.document.id == evidence[lead].document.id and 0 <= item.span.start - end <= _APART and points.labelled(item.text):
+            items.append(i)
+            end = item.span.end
+    fits = 1 < len(items) <= MOST_POINTS and sum(len(evidence[i].point) for i in items) <= _LONGEST_ITEMS
+    return items if fits else []
 
 
 def _remark(documents: Sequence[Document], query: Query) -> str:
