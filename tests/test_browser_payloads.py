@@ -167,7 +167,7 @@ def test_in_questions_answers_sources_and_history(hostile: tuple[str, Hostile], 
     seen.page.get_by_role("button", name="Switch to English").click()
     nothing_ran(seen, dialogs)
     talks = seen.page.evaluate("localStorage.getItem('wenju.talks')")
-    assert len(json.loads(talks)) >= len(pipeline.all)
+    assert len(json.loads(talks)) >= min(len(pipeline.all), 20), "as many as the browser keeps"
     seen.reload()
     expect(seen.page.locator("#wj-talks [data-talk]").first).to_be_attached()
     nothing_ran(seen, dialogs)
