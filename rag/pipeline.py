@@ -105,7 +105,15 @@ class Pipeline:
             return self
         if index.embedder_digest != self.embedder.digest:
             raise ModelError(f"索引改用了向量模型 {index.embedder_name}。", "请重新启动服务。")
-        return Pipeline(self.settings, index, self.embedder, self.model)
+        renewed = Pipeline(self.settings, index, self.embedder, self.model)
+        renewed.warm()
+        return renewed
+
+    def warm(self) -> None:
+        """Asks what the documents answer, so that dictionaries, weights and pages of the index are there for the first person
+        who asks: without it their answer takes a second and more. A language model is not asked."""
+        with suppress(WenjuError):
+            self.ask(next(iter(self.examples(1)), "值班电话是多少？"), generator="extractive")
 
     def trouble(self) -> str:
         """Why no question can be answered now, in Chinese; "" when all that is needed is there."""

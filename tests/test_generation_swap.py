@@ -144,3 +144,22 @@ def test_an_index_of_another_model_is_refused(tmp_path: Path, settings: Settings
     with pytest.raises(ModelError, match="hash"):
         served.renewed()
     assert not service.follower.look() and service.pipeline is served
+
+
+def test_a_pipeline_that_was_warmed_has_read_what_the_first_question_needs(
+    tmp_path: Path, settings: Settings, embedder, publish: Callable[[int], Index], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = opened(tmp_path, settings, publish(1), embedder)
+    asked: list[str | None] = []
+    really = Pipeline.ask
+
+    def ask(self: Pipeline, question: str, *rest: object, generator: str | None = None) -> object:
+        answer = really(self, question, *rest, generator=generator)
+        asked.append(generator if answer.status == "answered" else f"not answered: {question}")
+        return answer
+
+    monkeypatch.setattr(Pipeline, "ask", ask)
+    pipeline.warm()
+    publish(2)
+    assert pipeline.renewed().generation != pipeline.generation
+    assert asked == ["extractive", "extractive"], "at the start, and before a new generation is taken up"

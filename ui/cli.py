@@ -327,6 +327,7 @@ def _serve(args: argparse.Namespace) -> int:
         _say(f"注意：有 {hidden} 份文件只给指定的人看，而没有设置身份（portal.identity），网页和接口里看不到它们。")
     from ui.server import serve
 
+    pipeline.warm()
     ready = partial(_say, f"文据已启动：http://{args.host}:{args.port}{portal.root_path}（按 Ctrl+C 停止）")
     try:
         serve(pipeline, portal, args.host, args.port, ready)
