@@ -26,6 +26,8 @@ _LONGEST_WAITING = 160
 """of one that waits for what follows."""
 _LONGEST_VALUES = 100
 """Characters of a first line that goes on to give several values."""
+_MOST = 200
+"""Clauses of a text at which a run may begin."""
 _LITTLE = 0.25
 """A run does not begin with a clause that leads up to the next one and says this much less than the best clause."""
 _MUCH_NEW = 20
@@ -94,7 +96,7 @@ def _places(parts: Sequence[str]) -> list[tuple[int, int]]:
     """First clause and past the last one of each run; all clauses where no run may end."""
     out = []
     lengths = [0, *accumulate(map(len, parts))]
-    for start in range(len(parts)):
+    for start in range(min(len(parts), _MOST)):
         if start and (parts[start].startswith(_JOINED) or _UNFINISHED.search(parts[start - 1])):
             continue
         run, waiting = "", True
