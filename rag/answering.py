@@ -10,6 +10,7 @@ from rag.checks import shortcoming, unexplained, vague
 from rag.enumerations import completed, named_sections, parts_of, whole_list
 from rag.evidence import Limits, gather
 from rag.generators.extractive import Listing
+from rag.places import misplaced
 from rag.query import Query
 from rag.retrieval import Found, Retriever
 from rag.schema import Evidence, Hit, Trace
@@ -44,6 +45,8 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
         return Selection((), 0.0, "这不是关于文件的问题。")
     if vague(query) and len(retriever.index.metas) > 1 and (choices := _named(found)):
         return Selection((), 0.0, "问题没有说明问的是哪件事、哪份文件。", choices=choices)
+    if wrong := misplaced(query.text):
+        return Selection((), 0.0, f"{wrong[1]}不在{wrong[0]}，请核对问题里的地名。")
     if found.unmet:
         return Selection((), ranked, _unmet(found))
     if query.form == "collection" and (listed := of_collection(found, retriever)).evidence:

@@ -86,7 +86,7 @@ _NOT_COUNTY = re.compile(
     r"[县社小地园景片辖校厂灾疫牧山林矿库险湾专特新城乡村街镇郊聚开发居功办作住教禁生城])(?:区|县|旗)$"
 )
 # Words that merely look like a place: 北京时间, 海南岛's 海南 is one, 黄山路 is a street.
-_AFTER_NOT = ("路", "街", "大道", "时间", "银行", "大学", "籍", "日报", "晚报", "节")
+_AFTER_NOT = ("路", "街", "大道", "大街", *(f"{side}{way}" for side in "东西南北中" for way in ("路", "街", "大道", "大街")), "时间", "银行", "大学", "籍", "日报", "晚报", "节")
 
 
 @cache
@@ -153,6 +153,19 @@ def _county_before(text: str, end: int) -> str:
     """The longest known name of a county that ends at `end`, or ""."""
     known = counties()
     return next((text[start:end] for start in range(max(0, end - _LONGEST), end - 2) if text[start:end] in known), "")
+
+
+def misplaced(text: str) -> tuple[str, str] | None:
+    """A place and, right behind it, one that is known not to lie in it (云南省黄冈市, 兰州市上党区); None without any."""
+    known = counties()
+    for outer in _finder().finditer(text):
+        at = _TAIL.match(text, outer.end()).end()
+        city = _finder().match(text, at) if outer.group() in PROVINCES else None
+        city = city if city and not text.startswith(_AFTER_NOT, city.end()) else None
+        inner = city.group() if city else next((text[at:end] for end in range(at + _LONGEST, at + 2, -1) if text[at:end] in known), "")
+        if inner and inner not in PROVINCES and not contains(outer.group(), inner):
+            return outer.group(), inner
+    return None
 
 
 def contains(outer: str, inner: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from rag.config import Settings
 from rag.index import Index
 from rag.pipeline import Pipeline, build_index
-from rag.places import compatible, find_places
+from rag.places import compatible, find_places, misplaced
 from rag.premises import of_another_year
 from rag.query import understand
 from rag.schema import Document, Metadata, Span
@@ -55,12 +55,22 @@ def test_places() -> None:
     assert find_places("西藏自治区税务局、广西壮族自治区融安县") == ["西藏", "广西", "融安县"]
     assert find_places("兰州市民政局与陕西省西安市、怀柔区") == ["兰州", "陕西", "西安", "怀柔区"]
     assert find_places("长治市上党区卫生局") == ["长治", "上党区"]
-    assert find_places("北京时间八点，黄山路") == []
+    assert find_places("北京时间八点，黄山路，南京西路派出所") == []
     assert find_places("增城区、昆山市和长白朝鲜族自治县") == ["增城区", "昆山市", "长白朝鲜族自治县"]
     assert find_places("云南山区的新城区建设，各县区，和平区域") == ["云南"]
     assert compatible("广州", ("增城区",)) and compatible("甘肃", ("城关区",)) and not compatible("上党区", ("长治", "潞州区"))
     assert find_places("duty requirements in Lanzhou, Shaanxi and Hong Kong") == ["兰州", "陕西", "香港"]
     assert compatible("甘肃", ("兰州",)) and not compatible("兰州", ("甘肃",))
+
+
+@pytest.mark.parametrize(("text", "wrong"), [
+    ("云南省黄冈市浠水县征用了哪家医院？", ("云南", "黄冈")), ("兰州市上党区怎么值班？", ("兰州", "上党区")),
+    ("陕西武汉的物资怎么保障？", ("陕西", "武汉")), ("湖北省黄冈市浠水县征用了哪家医院？", None), ("吉林长春朝阳区怎么值班？", None),
+    ("浙江重庆两地专家怎么会诊？", None), ("广州深圳的通知有什么不同？", None), ("济南市长清区的电话？", None), ("吉林市的通知", None),
+    ("西藏自治区拉萨市城关区", None), ("苏州工业园区怎么办理？", None), ("上海市南京西路派出所", None),
+])
+def test_places_that_do_not_lie_in_each_other(text: str, wrong: tuple[str, str] | None) -> None:
+    assert misplaced(text) == wrong
 
 
 @pytest.mark.parametrize(("said", "office", "meant"), [
