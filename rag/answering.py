@@ -45,7 +45,7 @@ def select(found: Found, retriever: Retriever, threshold: float) -> Selection:
         return Selection((), 0.0, "这不是关于文件的问题。")
     if vague(query) and len(retriever.index.metas) > 1 and (choices := _named(found)):
         return Selection((), 0.0, "问题没有说明问的是哪件事、哪份文件。", choices=choices)
-    if wrong := misplaced(query.text):
+    if query.places and (wrong := misplaced(query.text)):  # a person may have lifted them
         return Selection((), 0.0, f"{wrong[1]}不在{wrong[0]}，请核对问题里的地名。")
     if found.unmet:
         return Selection((), ranked, _unmet(found))

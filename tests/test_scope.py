@@ -156,5 +156,8 @@ def test_a_report_and_a_province_tell_of_others_and_another_city_does_not(tmp_pa
         return {citation.source.removeprefix("docs/").removesuffix(".txt") for citation in pipeline.ask(question).citations}
 
     assert cited("郑州机场对发热旅客采取什么措施？") == {"河南"}
+    answer = pipeline.ask("湖北省郑州机场对发热旅客采取什么措施？")
+    assert answer.status == "no_evidence" and answer.reason == "郑州不在湖北，请核对问题里的地名。"
+    assert pipeline.ask("湖北省郑州机场对发热旅客采取什么措施？", filters={"place": ""}).status == "answered"
     assert cited("永达保险公司向郑州捐赠了多少钱？") == {"捐赠"}
     assert cited("郑州市内运输的《通行证》由谁办理？") == {"通行"}
