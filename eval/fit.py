@@ -71,23 +71,32 @@ def _example(pipeline: Pipeline, locator: Locator, item: EvalItem, group: int) -
     return Example(item.answerable, result.query.language, result.features, result.evident, gains, group, len(pipeline.index))
 
 
-def fit_ranking(data: list[Example], strength: float) -> np.ndarray:
-    """Weights float [len(FEATURES)] that minimise the listwise loss plus `strength` times their square."""
-    lists = [(e.features[:, _RANKED], e.gains / e.gains.sum(), e.group) for e in data if e.gains.any()]
-    share = {g: 1 / sum(x[2] == g for x in lists) for g in {x[2] for x in lists}}
+def listwise(sets: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]], strength: float) -> np.ndarray:
+    """Weights float [features] that minimise the listwise loss (ListNet top one) plus `strength` times their square.
+
+    sets: lists of (features float [candidates, features], gains float [candidates] adding up to 1); each set weighs the same.
+    """
+    lists = [(x, gains, 1 / len(one)) for one in sets for x, gains in one]
 
     def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
         value, slope = strength * float(w @ w), 2 * strength * w
-        for features, gains, group in lists:
-            scores = features @ w
-            scores = scores - scores.max()
-            p = np.exp(scores) / np.exp(scores).sum()
-            value -= share[group] * float(gains @ np.log(p + 1e-12))
-            slope = slope + share[group] * (features.T @ (p - gains))
+        for x, gains, share in lists:
+            sums = x @ w
+            p = np.exp(sums - sums.max())
+            p /= p.sum()
+            value -= share * float(gains @ np.log(p + 1e-12))
+            slope = slope + share * (x.T @ (p - gains))
         return value, slope
 
+    return minimize(loss, np.zeros(lists[0][0].shape[1]), jac=True, method="L-BFGS-B").x
+
+
+def fit_ranking(data: list[Example], strength: float) -> np.ndarray:
+    """Weights float [len(FEATURES)] that minimise the listwise loss plus `strength` times their square."""
+    found = [e for e in data if e.gains.any()]
+    sets = [[(e.features[:, _RANKED], e.gains / e.gains.sum()) for e in found if e.group == g] for g in sorted({e.group for e in found})]
     out = np.zeros(len(FEATURES))
-    out[_RANKED] = minimize(loss, np.zeros(len(_RANKED)), jac=True, method="L-BFGS-B").x
+    out[_RANKED] = listwise(sets, strength)
     return out
 
 

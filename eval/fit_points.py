@@ -14,9 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize
 
-from eval.fit import store
+from eval.fit import listwise, store
 from eval.metrics.inclusion import SAID, says
 from eval.sets import EvalItem, load_set
 from rag.answering import select
@@ -34,8 +33,6 @@ _ONE = 0.3
 """The same, by each sentence that ends inside it: a first line is one sentence."""
 _STRENGTH = 2e-3
 _FOLDS = 5
-_BESIDE = 4
-"""Features that compare evidence: see `rag.points.standing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +78,7 @@ def _of_question(pipeline: Pipeline, item: EvalItem) -> Example | None:
 
 def fit(sets: Sequence[Sequence[Example]], spread: np.ndarray) -> np.ndarray:
     """Weights of the features over their spread."""
-    data = [[(e.features / spread, e.gains) for e in examples] for examples in sets if examples]
-
-    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = _STRENGTH * float(w @ w), 2 * _STRENGTH * w
-        for examples in data:
-            for x, gains in examples:
-                sums = x @ w
-                p = np.exp(sums - sums.max())
-                p /= p.sum()
-                value -= float(gains @ np.log(p + 1e-12)) / len(examples)
-                slope = slope + x.T @ (p - gains) / len(examples)
-        return value, slope
-
-    return minimize(loss, np.zeros(len(spread)), jac=True, method="L-BFGS-B").x
+    return listwise([[(e.features / spread, e.gains) for e in examples] for examples in sets if examples], _STRENGTH)
 
 
 def main() -> None:
@@ -113,8 +97,7 @@ def main() -> None:
                 length.append(e.length[at])
         print(f"{name}: {len(data)} questions, {np.mean(said):.3f} of the first lines say the answer, {np.mean(length):.0f} characters", file=sys.stderr)
     fitted = [round(float(w), 4) for w in fit(sets, spread) / spread]
-    assert len(fitted) == len(POINT) + _BESIDE
-    store({"point": {"weights": fitted[:-_BESIDE], "beside": fitted[-_BESIDE:]}})
+    store({"point": {"weights": fitted[: len(POINT)], "beside": fitted[len(POINT) :]}})
 
 
 if __name__ == "__main__":

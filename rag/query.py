@@ -47,7 +47,7 @@ _HAN_YEAR = re.compile(r"([一二]\s?[九〇零○][〇零○一二三四五六�
 _SHORT_YEAR = re.compile(r"(?<!\d)(\d{2})年(?=元旦|春节|的|端午|国庆|中秋|清明|劳动)")
 _RELATIVE = (("大前年", -3), ("前年", -2), ("去年", -1), ("上一年", -1), ("今年", 0), ("本年度", 0), ("本年", 0),
              ("明年", 1), ("后年", 2), ("last year", -1), ("this year", 0), ("next year", 1))
-_TITLE = re.compile(r"《([^《》]{2,80}?)(?<!证)(?<!证明)(?<!执照)(?<![卡码表单])(?<![诺请意]书)》")
+_TITLE = re.compile(r"《([^《》]{2,80}?)(?<!证)(?<!证明)(?<!执照)(?<![卡码表])(?<![^清名]单)(?<![诺请意]书)》")
 """Not what people carry or fill in (《通行证》, 《登记表》): documents speak of those."""
 # A law named without its brackets at the head of a question: 公路法第三十一条, 食品安全法规定的….
 _LAW_NAMED = re.compile(

@@ -160,9 +160,9 @@ class Hit:
 class Evidence:
     """A stretch of whole sentences of a document that speaks to the question.
 
-    span: in the document's text. text: the same, joined for reading. point: the run of its clauses that would
-    make the first line; said: the share of what is asked that it says, 0-1; worth: how well it would do beside other runs of
-    this evidence (`rag.points`). score: how well it meets the question; only its order means something.
+    span: in the document's text. text: the same, joined for reading. point: the run of its clauses that would make the first
+    line; said: the share of what is asked that it says, and 1 more each for the thing and the section asked for; worth: how
+    well it would do beside other runs of this evidence (`rag.points`). score: how well it meets the question; only its order means something.
     """
 
     document: Document

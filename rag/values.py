@@ -111,6 +111,12 @@ _BOUNDS = ((re.compile("最多|最高|最长|最大|至多|上限|封顶"), re.c
 
 
 @lru_cache(maxsize=256)
+def _bounds(query: Query) -> tuple[re.Pattern[str], ...]:
+    """What has to be said of the value: each bound that is asked for."""
+    return tuple(says for asked, says in _BOUNDS if asked.search(query.text))
+
+
+@lru_cache(maxsize=256)
 def _sought(query: Query) -> re.Pattern[str] | None:
     """The shape of the value to put first: what may be listed without a count (30项措施) counts when it is said."""
     pattern = asked_for(query)
@@ -125,7 +131,7 @@ def has_value(query: Query, text: str) -> bool:
     if query.form == "yesno":
         return bool(verdict(query.text, text))
     pattern = _sought(query)
-    if pattern is None or any(asked.search(query.text) and not says.search(text) for asked, says in _BOUNDS):
+    if pattern is None or not all(says.search(text) for says in _bounds(query)):
         return False
     return any(_new(query, m.group()) for m in pattern.finditer(text))
 

@@ -92,3 +92,10 @@ def test_a_character_is_not_mended_to_make_a_word_with_the_asking() -> None:
     known = {"购有": 3, "疫情": 9}.get
     assert mended("上海养狗有什么规定", lambda pair: known(pair, 0)) == ("上海养狗有什么规定", [])
     assert mended("疫晴防控有什么规定", lambda pair: known(pair, 0)) == ("疫情防控有什么规定", [("疫晴", "疫情")])
+
+
+@pytest.mark.parametrize(("question", "titles"), [
+    ("《通行证》怎么办理？", ()), ("《报名登记表》交给谁？", ()), ("《送货单》谁签字？", ()), ("《市场准入负面清单》是哪年发的？", ("市场准入负面清单",)),
+])
+def test_what_people_carry_or_fill_in_is_no_document(question: str, titles: tuple[str, ...]) -> None:
+    assert understand(question).titles == titles

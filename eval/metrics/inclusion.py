@@ -22,8 +22,6 @@ def must_exclude(answer: str, unwanted: Sequence[str]) -> float:
 
 SAID = 0.7
 """Share of `says` from which a line says the answer."""
-
-
 _FEW = 12
 """Character pairs below which a line counts as one of so many: a word of the answer does not say it."""
 
